@@ -1,0 +1,27 @@
+import { type DestinationStream, destination, type Logger, pino } from 'pino';
+import type { Log } from '../ports/log.ts';
+
+export type LogLevel = 'debug' | 'info' | 'warn' | 'error' | 'silent';
+
+/** Names of fields whose values never reach a log line, wherever they stand. */
+const SECRET_FIELDS = ['password', 'passphrase', 'privateKey', 'token', 'authorization', 'secret'];
+
+/** JSON log lines (pino) on `stream`, standard error by default, so that standard output stays for results. */
+export function createLog(options: { level: LogLevel; stream?: DestinationStream }): Log {
+  const redact = { paths: SECRET_FIELDS.flatMap((name) => [name, `*.${name}`]), censor: '[redacted]' };
+  const root = pino(
+    { level: options.level, redact, base: null },
+    options.stream ?? destination({ dest: 2, sync: true }),
+  );
+  return wrap(root);
+}
+
+function wrap(logger: Logger): Log {
+  return {
+    debug: (fields, message) => logger.debug(fields, message),
+    info: (fields, message) => logger.info(fields, message),
+    warn: (fields, message) => logger.warn(fields, message),
+    error: (fields, message) => logger.error(fields, message),
+    child: (actor) => wrap(logger.child({ actor })),
+  };
+}
