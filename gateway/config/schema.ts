@@ -83,7 +83,7 @@ export const limitsSection = z
       .prefault('7d')
       .describe('Persistent sessions that stay away longer are forgotten'),
     drainTimeout: duration
-      .default('30s')
+      .prefault('30s')
       .describe('A subscriber that takes nothing this long is disconnected'),
     maxDevices: z.number().int().min(1).default(20_000).describe('Devices of one stream'),
   })
@@ -323,7 +323,7 @@ export const billingSection = z.strictObject({
     .strictObject({
       maxReceipts: z.number().int().min(1).max(100_000).prefault(10_000),
       maxAge: duration
-        .default('24h')
+        .prefault('24h')
         .describe('A batch is posted at the latest this long after its first receipt'),
     })
     .prefault({}),
