@@ -11,6 +11,44 @@ export const ERROR_CODES = {
   STOPPING: 'The gateway is stopping; send again when it is back.',
   // configuration
   CONFIG_INVALID: 'Run `aimx-gateway check` and mend each line it names.',
+  // ingest: why a payload was put aside as rejected
+  DECODE_EMPTY: 'Send a payload with at least one value.',
+  DECODE_SYNTAX: 'Send what the `decode` setting of the stream names, or change the setting.',
+  DECODE_FORMAT: 'Use a Content-Format that the gateway knows: 0, 42, 50, 60, 110 or 112.',
+  DECODE_FIELD: 'Send every field of the stream, or mark the field `optional: true`.',
+  DECODE_TYPE: 'Send the type the field declares, or set `type` of the field.',
+  DECODE_RANGE: 'Check the sensor, or widen `min` and `max` of the field.',
+  DECODE_UNIT: 'Send a unit of the same kind as the `unit` of the field.',
+  DECODE_TIME: 'Check `time.path` and `time.format` of the stream.',
+  DECODE_NAME: 'Use a plain field name: letters, digits, "-", "_", "." or ":".',
+  DECODE_DEVICE: 'Use a device name of 1 to 128 characters without "/", "+", "#" and control characters.',
+  DECODE_LIMIT: 'Send smaller payloads, or more of them.',
+  // upstream
+  UPSTREAM_SINK:
+    'Check the address, the credentials and the path of this sink under `upstream` in gateway.yaml.',
+  // inference
+  MODEL_MISSING:
+    'Install the bundle with `aimx-gateway models add`, or mend the reference; `models list` shows what is there.',
+  MODEL_MANIFEST:
+    'Mend the keys of model.yaml that the message names; gateway/inference/README.md explains each.',
+  MODEL_FILE: 'Copy the model file into its bundle folder again.',
+  MODEL_CHECKSUM:
+    'The model file is not the one its manifest was written for. Copy the bundle again, or correct sha256.',
+  MODEL_RUNTIME: 'Use a model of a runtime that this gateway has (onnx).',
+  MODEL_LOAD: 'Export the model again and check the file with another tool.',
+  MODEL_REFUSED: 'Look at the alarm model-refused for the reason, then mend or replace the bundle.',
+  MODEL_GOLDEN:
+    'The model does not give its golden outputs on this device. Do not use it here; ask its maker.',
+  MODEL_SHAPE: 'Give the model windows of the rows and columns its manifest asks for.',
+  MODEL_RUN: 'The model could not compute this input. Check that values are in the range it was made for.',
+  MODEL_OUTPUT:
+    "The model gave something that its manifest does not allow. Check its inputs and its maker's notes.",
+  MODEL_HOST: 'The model host could not be started. Look at the log lines of the model host before this one.',
+  POISON:
+    'This input ended the model host twice and will not be run again. Keep it and tell the maker of the model.',
+  DEADLINE:
+    'The model did not come to it in time. Lower the load, raise the deadline, or use a smaller model.',
+  QUEUE_FULL: 'Too much is waiting for the models. Send again later, or lower the load.',
 } as const;
 
 export type ErrorCode = keyof typeof ERROR_CODES;

@@ -43,6 +43,16 @@ export type ModelAnswer =
   | { readonly ok: true; readonly output: ModelOutput }
   | { readonly ok: false; readonly code: string; readonly message: string };
 
+export interface RunOptions {
+  /** Milliseconds from now; items the model has not come to by then are answered `DEADLINE` and not computed. */
+  readonly deadline?: number;
+  /**
+   * When the queue before the models is full: `wait` (default; the promise resolves later, so a caller with a bounded
+   * number of calls outstanding is slowed down) or `refuse` (answered `QUEUE_FULL` at once, for callers from outside).
+   */
+  readonly whenFull?: 'wait' | 'refuse';
+}
+
 /** The core's view of the model host. */
 export interface Inference {
   /** Resolves `name` or `name@version`. Throws a coded error listing what is installed when it is absent. */
@@ -51,9 +61,5 @@ export interface Inference {
    * Runs a batch and answers every item in order. Survives a crash of the host: items in flight run again on the
    * next one; an item that takes the host down twice is answered as poison. Rejects only when stopping.
    */
-  run(
-    reference: string,
-    items: readonly ModelInput[],
-    options?: { deadline?: number },
-  ): Promise<ModelAnswer[]>;
+  run(reference: string, items: readonly ModelInput[], options?: RunOptions): Promise<ModelAnswer[]>;
 }

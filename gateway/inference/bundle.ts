@@ -1,0 +1,95 @@
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { readFile, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { pipeline } from 'node:stream/promises';
+import { LineCounter, parseDocument } from 'yaml';
+import { asGatewayError, GatewayError } from '../errors.ts';
+import { type Manifest, manifestSchema } from './manifest.ts';
+import { checkManifest } from './manifest-checks.ts';
+
+/** Larger manifests and golden files are not read. */
+export const MAX_TEXT_BYTES = 8 * 1024 * 1024;
+
+/** A bundle folder whose manifest is valid. Its model file has not been looked at yet. */
+export interface Bundle {
+  readonly folder: string;
+  readonly manifest: Manifest;
+  /** Absolute path of the model file. */
+  readonly modelFile: string;
+}
+
+/** Reads and checks `model.yaml` of a folder. Rejects with MODEL_MANIFEST, naming the file and each wrong key. */
+export async function readBundle(folder: string): Promise<Bundle> {
+  const file = join(folder, 'model.yaml');
+  const manifest = parseManifest(await readText(file, 'MODEL_MANIFEST'), file);
+  return { folder, manifest, modelFile: join(folder, manifest.file) };
+}
+
+/** Parses the text of a manifest; `file` is what messages call it. Throws MODEL_MANIFEST. */
+export function parseManifest(text: string, file: string): Manifest {
+  const lines = new LineCounter();
+  const document = parseDocument(text, { lineCounter: lines, uniqueKeys: true });
+  const syntax = document.errors[0];
+  if (syntax) {
+    const { line, col } = lines.linePos(syntax.pos[0]);
+    throw new GatewayError('MODEL_MANIFEST', `${file}:${line}:${col}: ${syntax.message.split('\n')[0]}`);
+  }
+  let value: unknown;
+  try {
+    value = document.toJS({ maxAliasCount: 100 });
+  } catch (error) {
+    throw new GatewayError('MODEL_MANIFEST', `${file}: ${asGatewayError(error).message}`, { cause: error });
+  }
+  const parsed = manifestSchema.safeParse(value);
+  const issues = parsed.success
+    ? checkManifest(parsed.data).map((issue) => `${issue.key}: ${issue.message}`)
+    : parsed.error.issues.map((issue) => `${keyOf(issue.path)}: ${issue.message}`);
+  if (parsed.success && issues.length === 0) return parsed.data;
+  throw new GatewayError('MODEL_MANIFEST', issues.map((issue) => `${file}: ${issue}`).join('\n'));
+}
+
+/** `inputs[0].shape` for `['inputs', 0, 'shape']`. */
+export function keyOf(path: readonly PropertyKey[]): string {
+  if (path.length === 0) return '(document)';
+  return path.reduce<string>(
+    (text, part) =>
+      typeof part === 'number' ? `${text}[${part}]` : text ? `${text}.${String(part)}` : String(part),
+    '',
+  );
+}
+
+/** Hex SHA-256 of a file, read in pieces. Rejects with MODEL_FILE. */
+export async function hashFile(file: string): Promise<string> {
+  const hash = createHash('sha256');
+  try {
+    await pipeline(createReadStream(file), hash);
+  } catch (error) {
+    throw new GatewayError('MODEL_FILE', `${file}: ${asGatewayError(error).message}`, { cause: error });
+  }
+  return hash.digest('hex');
+}
+
+/** Rejects with MODEL_FILE or MODEL_CHECKSUM unless the model file is the one the manifest names. */
+export async function verifyHash(bundle: Bundle): Promise<void> {
+  const found = await hashFile(bundle.modelFile);
+  const expected = bundle.manifest.sha256;
+  if (found === expected) return;
+  throw new GatewayError(
+    'MODEL_CHECKSUM',
+    `${bundle.modelFile}: sha256 is ${found}, model.yaml says ${expected}`,
+    { received: found, expected },
+  );
+}
+
+/** A small text file; larger ones are refused with `code`. */
+export async function readText(file: string, code: 'MODEL_MANIFEST' | 'MODEL_GOLDEN'): Promise<string> {
+  try {
+    const { size } = await stat(file);
+    if (size <= MAX_TEXT_BYTES) return await readFile(file, 'utf8');
+    throw new GatewayError(code, `${file}: ${size} bytes, at most ${MAX_TEXT_BYTES} are read`);
+  } catch (error) {
+    if (error instanceof GatewayError) throw error;
+    throw new GatewayError(code, `${file}: ${asGatewayError(error).message}`, { cause: error });
+  }
+}
