@@ -1,0 +1,43 @@
+import type { Disposition, Inbound, Intake } from '../../gateway/ports/source.ts';
+
+export interface RecordingIntake extends Intake {
+  /** Every message offered, in order, with its own copy of the payload. */
+  readonly offered: Inbound[];
+  /** Messages whose disposition is held back, oldest first. */
+  readonly waiting: number;
+  /** From now on nothing is answered until {@link release}. */
+  hold(): void;
+  /** Answers the `count` oldest held messages (default: all) and, when none is left, stops holding. */
+  release(count?: number): void;
+  /** What becomes of a message; default: stored as one reading. */
+  answer: (message: Inbound) => Disposition;
+}
+
+/** An intake that keeps what it is offered in memory and answers when it is told to. */
+export function recordingIntake(routes: (address: string) => boolean = () => true): RecordingIntake {
+  const offered: Inbound[] = [];
+  const held: (() => void)[] = [];
+  let holding = false;
+  const intake: RecordingIntake = {
+    offered,
+    get waiting() {
+      return held.length;
+    },
+    answer: () => ({ kind: 'stored', readings: 1 }),
+    hold() {
+      holding = true;
+    },
+    release(count = held.length) {
+      for (const settle of held.splice(0, count)) settle();
+      if (held.length === 0) holding = false;
+    },
+    routes: (_door, address) => routes(address),
+    offer(message, done) {
+      const copy = { ...message, payload: Uint8Array.from(message.payload) };
+      offered.push(copy);
+      if (holding) held.push(() => done(intake.answer(copy)));
+      else queueMicrotask(() => done(intake.answer(copy)));
+    },
+  };
+  return intake;
+}
