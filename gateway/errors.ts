@@ -9,8 +9,20 @@ export const ERROR_CODES = {
   INTERNAL: 'This is a fault of the gateway. Keep the log lines around it and report them.',
   USAGE: 'Run `aimx-gateway --help` for the commands and their options.',
   STOPPING: 'The gateway is stopping; send again when it is back.',
+  // store
+  STORE_FULL: 'Free disk space, or raise the `journal.maxBytes` of the stream, or bring its consumers back.',
+  STORE_DEVICES: 'Check for devices with changing names, or raise `limits.maxDevices`.',
+  STORE_LOCKED: 'Another gateway uses this data folder. Stop it, or give this one its own `gateway.dataDir`.',
+  STORE_BUSY: 'More arrives than the disk can take. Send slower, or use a faster disk.',
+  STORE_STREAM: 'This is a fault of the gateway: the stream was never opened. Report it with the log lines.',
+  STORE_CURSOR: 'This is a fault of the gateway: a consumer moved its cursor wrongly. Report it.',
+  STORE_RECORD: 'A record could not be encoded. Report it with the message of the device.',
+  STORE_IO: 'Check the disk and the permissions of the data folder; see `aimx-gateway doctor`.',
+  STORE_VERSION: 'The data folder was written by a newer gateway. Install that version or restore a backup.',
+  STORE_CLOSED: 'The store is not running; start it first.',
   // configuration
   CONFIG_INVALID: 'Run `aimx-gateway check` and mend each line it names.',
+  CONFIG_UNREADABLE: 'Name the file with --config FILE, or write one with `aimx-gateway init`.',
   // ingest: why a payload was put aside as rejected
   DECODE_EMPTY: 'Send a payload with at least one value.',
   DECODE_SYNTAX: 'Send what the `decode` setting of the stream names, or change the setting.',
@@ -49,6 +61,15 @@ export const ERROR_CODES = {
   DEADLINE:
     'The model did not come to it in time. Lower the load, raise the deadline, or use a smaller model.',
   QUEUE_FULL: 'Too much is waiting for the models. Send again later, or lower the load.',
+  // billing
+  BILLING_CONFLICT: 'Use a new request id for a new request; the id was billed with another body.',
+  BILLING_AMOUNT: 'Lower the prices of the tariff: a channel can carry at most 2^128 units.',
+  TARIFF_INVALID: 'Mend the tariff file as the message says; gateway/billing/README.md shows one.',
+  KEYSTORE_MODE: 'Allow only the owner to read the file: `chmod 0400 FILE`.',
+  KEYSTORE_INVALID: 'Check that the keystore and the passphrase file belong together.',
+  RECEIPT_UNKNOWN: 'List what there is with `aimx-gateway receipts list`.',
+  DEVCHAIN_START: 'Look at the output in the message; free the port or remove the chain folder to begin anew.',
+  CHAIN_DEPLOY: 'Check rpcUrl, the balance of the deploying account and the chain id.',
 } as const;
 
 export type ErrorCode = keyof typeof ERROR_CODES;

@@ -246,7 +246,14 @@ export const aggregateSection = z.strictObject({
   from: identifier,
   every: duration,
   stats: z
-    .array(z.string().regex(/^(count|min|max|mean|stddev|sum|last|first|p\d{1,2}(\.\d+)?)$/))
+    .array(
+      z
+        .string()
+        .regex(
+          /^(count|min|max|mean|stddev|sum|last|first|p\d{1,2}(\.\d+)?)$/,
+          'count, min, max, mean, stddev, sum, first, last or a percentile such as p95',
+        ),
+    )
     .min(1)
     .default(['count', 'min', 'max', 'mean', 'last']),
   fields: z.array(z.string()).optional(),
@@ -330,6 +337,7 @@ export const billingSection = z.strictObject({
 });
 
 export const configSchema = z.strictObject({
+  version: z.literal(1).default(1).describe('Version of this file format; the gateway migrates older ones'),
   gateway: gatewaySection.prefault({}),
   listen: listenSection.prefault({}),
   auth: z.strictObject({ anonymous: z.boolean().default(false).describe('Only on loopback') }).prefault({}),

@@ -1,0 +1,5 @@
+export { ConfigError, type ConfigIssue, issueText } from './issues.ts';
+export { configJsonSchema } from './json-schema.ts';
+export { type LoadedConfig, type LoadOptions, loadConfig, parseConfig } from './load.ts';
+export { migrateFile } from './migrations/index.ts';
+export { describePlan, type Plan, planText } from './plan.ts';
