@@ -18,50 +18,77 @@ const OUTDOOR_CO2 = 420;
 /** CO₂ that one seated adult gives off: 0.3 l/min (ASTM D6245), in m³ per minute. */
 const CO2_PER_PERSON = 0.3e-3;
 
+/** What does not change about a room, and its present air. */
+export interface RoomState {
+  /** m³ */
+  readonly volume: number;
+  /** Air changes per minute. */
+  readonly airChanges: number;
+  readonly setTemperature: number;
+  /** lx without and from lamps. */
+  daylight: number;
+  readonly lamps: number;
+  /** Share of a minute in which somebody present moves. */
+  readonly restless: number;
+  /** ppm, °C and %RH. */
+  co2: number;
+  temperature: number;
+  humidity: number;
+}
+
 /**
- * A room over some hours, of which the last {@link WINDOW} minutes are returned. CO₂ follows the mass balance
- * `V dC/dt = G − Q (C − C_out)`; temperature and humidity drift towards a set point disturbed by people and sun; light
- * is daylight plus lamps that people mostly switch on; motion is what a passive infrared sensor reports.
+ * One minute in a room: CO₂ follows the mass balance `V dC/dt = G − Q (C − C_out)`; temperature and humidity drift
+ * towards a set point disturbed by people; light is daylight plus lamps; motion is what a passive infrared sensor
+ * reports. Returns the readings in the order of {@link COLUMNS}.
  */
+export function minute(random: Random, room: RoomState, people: number, lit: boolean): number[] {
+  room.co2 += (1e6 * CO2_PER_PERSON * people) / room.volume - room.airChanges * (room.co2 - OUTDOOR_CO2);
+  room.temperature += 0.01 * (room.setTemperature - room.temperature) + (0.25 * people) / room.volume;
+  room.humidity += (1.2 * people) / room.volume - 0.2 * room.airChanges * (room.humidity - 40);
+  const motion = people > 0 ? room.restless + 0.25 * random.normal() : random.chance(0.02) ? 0.3 : 0;
+  return [
+    room.temperature + 0.05 * random.normal(),
+    Math.min(98, Math.max(5, room.humidity + 0.4 * random.normal())),
+    room.co2 + 8 * random.normal(),
+    Math.max(0, room.daylight + (lit ? room.lamps : 0) + 4 * random.normal()),
+    Math.min(1, Math.max(0, motion)),
+  ];
+}
+
+/** A random room over some hours, of which the last {@link WINDOW} minutes are returned. */
 export function room(random: Random): Room {
-  const volume = random.between(20, 120);
-  const airChanges = random.between(0.2, 4) / 60;
+  const temperature = random.between(16, 29);
+  const state: RoomState = {
+    volume: random.between(20, 120),
+    airChanges: random.between(0.2, 4) / 60,
+    setTemperature: temperature + random.between(-2, 2),
+    daylight: random.chance(0.5) ? random.between(20, 800) : 0,
+    lamps: random.between(100, 500),
+    restless: random.between(0.05, 0.6),
+    co2: random.between(OUTDOOR_CO2, 900),
+    temperature,
+    humidity: random.between(12, 80),
+  };
   const minutes = random.integer(40, 240);
   const arrival = random.integer(0, minutes);
   const leaves = random.chance(0.4) ? arrival + random.integer(10, 120) : Number.POSITIVE_INFINITY;
   const people = random.chance(0.75) ? random.integer(1, 6) : 0;
-  const daylight = random.chance(0.5) ? random.between(20, 800) : 0;
-  const lamps = random.between(100, 500);
-  const lampsOn = random.chance(daylight > 150 ? 0.5 : 0.93);
+  const lampsUsed = random.chance(state.daylight > 150 ? 0.5 : 0.93);
   const forgotten = random.chance(0.15);
-  const restless = random.between(0.05, 0.6);
 
-  let co2 = random.between(OUTDOOR_CO2, 900);
-  let temperature = random.between(16, 29);
-  let humidity = random.between(12, 80);
-  const setTemperature = temperature + random.between(-2, 2);
   const rows: number[][] = [];
   let present = 0;
-  for (let minute = 0; minute < minutes; minute++) {
-    present = minute >= arrival && minute < leaves ? people : 0;
-    co2 += (1e6 * CO2_PER_PERSON * present) / volume - airChanges * (co2 - OUTDOOR_CO2);
-    temperature += 0.01 * (setTemperature - temperature) + (0.25 * present) / volume;
-    humidity += (1.2 * present) / volume - 0.2 * airChanges * (humidity - 40);
-    const lit = lampsOn && (present > 0 || (forgotten && minute >= arrival && people > 0));
-    rows.push([
-      temperature + 0.05 * random.normal(),
-      Math.min(98, Math.max(5, humidity + 0.4 * random.normal())),
-      co2 + 8 * random.normal(),
-      Math.max(0, daylight + (lit ? lamps : 0) + 4 * random.normal()),
-      present > 0
-        ? Math.min(1, Math.max(0, restless + 0.25 * random.normal()))
-        : random.chance(0.02)
-          ? 0.3
-          : 0,
-    ]);
+  for (let now = 0; now < minutes; now++) {
+    present = now >= arrival && now < leaves ? people : 0;
+    const lit = lampsUsed && (present > 0 || (forgotten && now >= arrival && people > 0));
+    rows.push(minute(random, state, present, lit));
   }
   const values = Float32Array.from(rows.slice(-WINDOW).flat());
-  return { values, occupied: present > 0, comfort: comfortOf(temperature, humidity, co2) };
+  return {
+    values,
+    occupied: present > 0,
+    comfort: comfortOf(state.temperature, state.humidity, state.co2),
+  };
 }
 
 /**
