@@ -9,7 +9,8 @@ export interface Pattern {
 
 export type PatternResult = { readonly pattern: Pattern } | { readonly problem: string };
 
-const CAPTURE = /^\{([A-Za-z][A-Za-z0-9_]*)\}$/;
+const CAPTURE = /^\{([A-Za-z][A-Za-z0-9_]{0,31})\}$/;
+const MAX_LEVELS = 32;
 /** [MQTT-4.7.3-3] */
 const MAX_TOPIC_BYTES = 65_535;
 
@@ -19,6 +20,7 @@ export function parseFilter(text: string): PatternResult {
   if (text.includes('\0')) return { problem: 'a topic cannot hold the NUL character' };
   if (Buffer.byteLength(text) > MAX_TOPIC_BYTES) return { problem: `longer than ${MAX_TOPIC_BYTES} bytes` };
   const levels = text.split('/');
+  if (levels.length > MAX_LEVELS) return { problem: `more than ${MAX_LEVELS} levels` };
   const captures: string[] = [];
   for (const [index, level] of levels.entries()) {
     const problem = levelProblem(level, index === levels.length - 1);
@@ -78,4 +80,11 @@ export function overlap(a: Pattern, b: Pattern): boolean {
     if (i === 0 && ((wild(x) && y.startsWith('$')) || (wild(y) && x.startsWith('$')))) return false;
     if (!wild(x) && !wild(y) && x !== y) return false;
   }
+}
+
+/** Whether two filters match exactly the same topics, whatever their captures are called. */
+export function samePattern(a: Pattern, b: Pattern): boolean {
+  const shape = (pattern: Pattern): string =>
+    pattern.levels.map((level) => (CAPTURE.test(level) ? '+' : level)).join('/');
+  return shape(a) === shape(b);
 }

@@ -250,8 +250,13 @@ const cases: readonly Case[] = [
     message: /own/,
   },
   {
-    what: 'a shared topic',
+    what: 'the topics of another stream',
     yaml: 'streams:\n  - { id: a, from: { mqtt: "x/{device}" } }\n  - { id: b, from: { mqtt: »x/+ } }\n',
+    message: /same topics as "x\/\{device\}" of the stream a/,
+  },
+  {
+    what: 'a topic that two streams can match',
+    yaml: 'streams:\n  - { id: a, from: { mqtt: "x/{device}" } }\n  - { id: b, from: { mqtt: »"x/#" } }\n',
     message: /of the stream a/,
     severity: 'warning',
   },

@@ -1,5 +1,12 @@
 import type { Finding, Path } from '../issues.ts';
-import { overlap, type Pattern, parseCoapPath, parseFilter, templateProblem } from '../topics.ts';
+import {
+  overlap,
+  type Pattern,
+  parseCoapPath,
+  parseFilter,
+  samePattern,
+  templateProblem,
+} from '../topics.ts';
 import type { Draft } from './draft.ts';
 
 /** Placeholders of `publish.topic`. */
@@ -94,19 +101,23 @@ function ownPaths({ path, pattern }: Mapping): Finding[] {
 }
 
 function sharedMappings(draft: Draft, list: readonly Mapping[], what: string): Finding[] {
-  return list.flatMap((later, index) => {
-    const earlier = list
-      .slice(0, index)
-      .find((m) => m.stream !== later.stream && overlap(m.pattern, later.pattern));
+  return list.flatMap((later, index): Finding[] => {
+    const others = list.slice(0, index).filter((m) => m.stream !== later.stream);
+    const equal = others.find((m) => samePattern(m.pattern, later.pattern));
+    const earlier = equal ?? others.find((m) => overlap(m.pattern, later.pattern));
     if (!earlier) return [];
-    const other = draft.streams[earlier.stream]?.id ?? `streams[${earlier.stream}]`;
+    const other = `${JSON.stringify(earlier.text)} of the stream ${draft.streams[earlier.stream]?.id ?? earlier.stream}`;
     return [
       {
-        severity: 'warning' as const,
+        severity: equal ? 'error' : 'warning',
         path: later.path,
-        message: `a ${what} can match this and ${JSON.stringify(earlier.text)} of the stream ${other}`,
+        message: equal
+          ? `this maps the same ${what}s as ${other}`
+          : `a ${what} can match this and ${other}; it goes to the one with more text and fewer wildcards`,
         expected: `each ${what} in one stream`,
-        fix: `make the ${what}s differ, or put both into one stream`,
+        fix: equal
+          ? 'let one stream take them, with all the fields, and build both pipelines on it'
+          : `make the ${what}s differ, or put both into one stream`,
       },
     ];
   });
