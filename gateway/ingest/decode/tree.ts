@@ -20,7 +20,7 @@ export function compileTree(stream: StreamConfig): TreeMapper {
   const wholeArray = stream.fields !== undefined && addressesRootArray(stream);
 
   const one = (root: unknown, context: DecodeContext): NewReading =>
-    stamp(context.device ?? context.fallbackDevice, time && time.parse(time.read(root)), read(root), context);
+    stamp(context.device ?? context.fallbackDevice, time?.parse(time.read(root)), read(root), context);
 
   return (root, context) => {
     if (!Array.isArray(root) || wholeArray) return [one(root, context)];
