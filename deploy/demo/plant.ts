@@ -5,8 +5,8 @@
  *     node deploy/demo/plant.ts --mqtt mqtt://127.0.0.1:1883
  */
 import mqtt from 'mqtt';
-import { type Condition, vibration } from '../../models/vibration-condition/generate.ts';
 import { seededRandom } from '../../models/training/random.ts';
+import { type Condition, vibration } from '../../models/vibration-condition/generate.ts';
 import { every, liveWithParent, option, report } from './device.ts';
 
 const TEMPERATURE_MS = 200;
@@ -56,7 +56,9 @@ function run(machine: Machine, url: string, seed: number): void {
     wander = 0.97 * wander + 0.08 * random.normal();
     const heat = inFault() ? 6 + 2 * random.normal() : 0;
     const t = Math.round((machine.level + wander + 0.15 * random.normal() + heat) * 100) / 100;
-    await client.publishAsync(`plant/${machine.name}/temperature`, JSON.stringify({ t, ts: Date.now() }), { qos: 1 });
+    await client.publishAsync(`plant/${machine.name}/temperature`, JSON.stringify({ t, ts: Date.now() }), {
+      qos: 1,
+    });
   });
   every(VIBRATION_MS, async () => {
     const window = vibration(random, inFault() ? machine.fault : 'normal', 0.8);

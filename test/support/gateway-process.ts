@@ -1,0 +1,130 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { join, resolve } from 'node:path';
+import { stringify } from 'yaml';
+
+/** Repository root: tests run with it as working directory. */
+export const ROOT = resolve(import.meta.dirname, '../..');
+
+export interface GatewayPorts {
+  readonly mqtt: number;
+  readonly coap: number;
+  readonly http: number;
+}
+
+export interface GatewayProcess {
+  readonly folder: string;
+  readonly ports: GatewayPorts;
+  readonly pid: number;
+  /** Milliseconds from spawn to ready. */
+  readonly readyMs: number;
+  /** Standard error so far, the newest 64 KiB. */
+  log(): string;
+  /** GET of the API as parsed JSON, with the local token. */
+  api<T>(path: string): Promise<T>;
+  /** SIGKILL; resolves when the process is gone. */
+  kill(): Promise<void>;
+  /** SIGTERM; resolves with the exit code. */
+  stop(): Promise<number | null>;
+}
+
+/** Ports that were free a moment ago on loopback. */
+export async function freePorts(): Promise<GatewayPorts> {
+  const servers = await Promise.all(
+    [0, 1, 2].map(
+      () =>
+        new Promise<ReturnType<typeof createServer>>((done) => {
+          const server = createServer();
+          server.listen(0, '127.0.0.1', () => done(server));
+        }),
+    ),
+  );
+  const [mqtt, coap, http] = servers.map((server) => (server.address() as { port: number }).port);
+  await Promise.all(servers.map((server) => new Promise((done) => server.close(done))));
+  return { mqtt: mqtt!, coap: coap!, http: http! };
+}
+
+/** Writes `<folder>/gateway.yaml` with the ports filled in. */
+export function writeConfig(folder: string, ports: GatewayPorts, config: Record<string, unknown>): string {
+  const file = join(folder, 'gateway.yaml');
+  const listen = {
+    mqtt: { port: ports.mqtt },
+    coap: { port: ports.coap },
+    http: { port: ports.http },
+  };
+  writeFileSync(file, stringify({ listen, auth: { anonymous: true }, ...config }));
+  return file;
+}
+
+/** Runs `aimx-gateway start` on the configuration in `folder` and waits until it is ready. */
+export async function startGatewayProcess(
+  folder: string,
+  ports: GatewayPorts,
+  options: { env?: Record<string, string>; timeoutMs?: number; signal?: AbortSignal } = {},
+): Promise<GatewayProcess> {
+  const begun = performance.now();
+  const child = spawn(
+    process.execPath,
+    [join(ROOT, 'gateway/main.ts'), 'start', '--json', '--config', join(folder, 'gateway.yaml')],
+    { cwd: folder, stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...options.env } },
+  );
+  let errors = '';
+  child.stderr!.on('data', (chunk: Buffer) => {
+    errors = (errors + chunk.toString()).slice(-65_536);
+  });
+  const gone = new Promise<number | null>((done) => child.once('exit', (code) => done(code)));
+  const { readyMs, token } = await ready(child, gone, () => errors, begun, options.timeoutMs ?? 20_000);
+  return {
+    folder,
+    ports,
+    pid: child.pid!,
+    readyMs,
+    log: () => errors,
+    async api<T>(path: string): Promise<T> {
+      const response = await fetch(`http://127.0.0.1:${ports.http}${path}`, {
+        headers: token ? { authorization: `Bearer ${token}` } : {},
+      });
+      if (!response.ok) throw new Error(`GET ${path}: ${response.status} ${await response.text()}`);
+      return (await response.json()) as T;
+    },
+    async kill() {
+      child.kill('SIGKILL');
+      await gone;
+    },
+    async stop() {
+      child.kill('SIGTERM');
+      return await gone;
+    },
+  };
+}
+
+async function ready(
+  child: ChildProcess,
+  gone: Promise<number | null>,
+  errors: () => string,
+  begun: number,
+  timeoutMs: number,
+): Promise<{ readyMs: number; token: string | undefined }> {
+  let output = '';
+  const line = new Promise<{ token?: string }>((done) => {
+    child.stdout!.on('data', (chunk: Buffer) => {
+      output = (output + chunk.toString()).slice(-65_536);
+      const found = output.split('\n').find((text) => text.includes('"event":"ready"'));
+      if (found) done(JSON.parse(found) as { token?: string });
+    });
+  });
+  const timer = AbortSignal.timeout(timeoutMs);
+  const late = new Promise<never>((_, fail) => {
+    timer.addEventListener('abort', () => fail(new Error(`not ready after ${timeoutMs} ms\n${errors()}`)));
+  });
+  const early = gone.then((code) => {
+    throw new Error(`the gateway ended with code ${code} before it was ready\n${output}\n${errors()}`);
+  });
+  const { tokenFile } = (await Promise.race([line, early, late])) as { tokenFile?: string };
+  const { readFileSync } = await import('node:fs');
+  return {
+    readyMs: performance.now() - begun,
+    token: tokenFile ? readFileSync(tokenFile, 'utf8').trim() : undefined,
+  };
+}
