@@ -68,8 +68,16 @@ export const ERROR_CODES = {
   KEYSTORE_MODE: 'Allow only the owner to read the file: `chmod 0400 FILE`.',
   KEYSTORE_INVALID: 'Check that the keystore and the passphrase file belong together.',
   RECEIPT_UNKNOWN: 'List what there is with `aimx-gateway receipts list`.',
-  DEVCHAIN_START: 'Look at the output in the message; free the port or remove the chain folder to begin anew.',
+  DEVCHAIN_START:
+    'Look at the output in the message; free the port or remove the chain folder to begin anew.',
   CHAIN_DEPLOY: 'Check rpcUrl, the balance of the deploying account and the chain id.',
+  // coap
+  COAP_LISTEN: 'Stop the program that uses this UDP port, or change `listen.host` or `listen.coap.port`.',
+  COAP_TIMEOUT: 'Check the address and the network; the server did not answer any of the retransmissions.',
+  COAP_RESET: 'The server does not know this exchange, perhaps after a restart: ask again.',
+  COAP_PROTOCOL: 'The server answers against the protocol. Look at what it sends with `coap-client -v 7`.',
+  COAP_BUSY: 'Wait for earlier requests before sending more, or raise the window.',
+  COAP_CLOSED: 'The client has been closed; make another.',
 } as const;
 
 export type ErrorCode = keyof typeof ERROR_CODES;
