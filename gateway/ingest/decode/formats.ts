@@ -55,7 +55,17 @@ export class StreamDecoders {
         expected: [...CONTENT_FORMATS].map(([code, format]) => `${code} (${format})`).join(', '),
       });
     }
-    return this.#of(named === 'text' && TEXTUAL.has(this.#stream.decode) ? this.#stream.decode : named);
+    const { decode } = this.#stream;
+    const format = named === 'text' && TEXTUAL.has(decode) ? decode : named;
+    // Samples mean nothing without their type and channels.
+    if (format === 'raw' && decode !== 'raw') {
+      throw new GatewayError('DECODE_FORMAT', `stream ${this.#stream.id} takes no raw samples`, {
+        received: contentFormat,
+        expected: decode,
+        fix: 'Set `decode: raw` of the stream, or send another Content-Format.',
+      });
+    }
+    return this.#of(format);
   }
 
   #of(format: Format): Decoder {
