@@ -1,6 +1,5 @@
 import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
-import { readFile, stat } from 'node:fs/promises';
+import { createReadStream, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { LineCounter, parseDocument } from 'yaml';
@@ -19,10 +18,10 @@ export interface Bundle {
   readonly modelFile: string;
 }
 
-/** Reads and checks `model.yaml` of a folder. Rejects with MODEL_MANIFEST, naming the file and each wrong key. */
-export async function readBundle(folder: string): Promise<Bundle> {
+/** Reads and checks `model.yaml` of a folder. Throws MODEL_MANIFEST, naming the file and each wrong key. */
+export function readBundle(folder: string): Bundle {
   const file = join(folder, 'model.yaml');
-  const manifest = parseManifest(await readText(file, 'MODEL_MANIFEST'), file);
+  const manifest = parseManifest(readText(file, 'MODEL_MANIFEST'), file);
   return { folder, manifest, modelFile: join(folder, manifest.file) };
 }
 
@@ -83,10 +82,10 @@ export async function verifyHash(bundle: Bundle): Promise<void> {
 }
 
 /** A small text file; larger ones are refused with `code`. */
-export async function readText(file: string, code: 'MODEL_MANIFEST' | 'MODEL_GOLDEN'): Promise<string> {
+export function readText(file: string, code: 'MODEL_MANIFEST' | 'MODEL_GOLDEN'): string {
   try {
-    const { size } = await stat(file);
-    if (size <= MAX_TEXT_BYTES) return await readFile(file, 'utf8');
+    const { size } = statSync(file);
+    if (size <= MAX_TEXT_BYTES) return readFileSync(file, 'utf8');
     throw new GatewayError(code, `${file}: ${size} bytes, at most ${MAX_TEXT_BYTES} are read`);
   } catch (error) {
     if (error instanceof GatewayError) throw error;

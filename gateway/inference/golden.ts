@@ -1,4 +1,4 @@
-import { readdir } from 'node:fs/promises';
+import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { asGatewayError, GatewayError } from '../errors.ts';
@@ -60,23 +60,23 @@ export interface GoldenSample {
 }
 
 /** The golden samples of a bundle in the order of their file names; none when it has no such folder. */
-export async function readGolden(bundle: Bundle): Promise<GoldenSample[]> {
+export function readGolden(bundle: Bundle): GoldenSample[] {
   const folder = join(bundle.folder, 'golden');
   let names: string[];
   try {
-    names = (await readdir(folder)).filter((name) => name.endsWith('.json')).sort();
+    names = readdirSync(folder)
+      .filter((name) => name.endsWith('.json'))
+      .sort();
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
     throw new GatewayError('MODEL_GOLDEN', `${folder}: ${asGatewayError(error).message}`, { cause: error });
   }
   if (names.length > MAX_SAMPLES)
     throw new GatewayError('MODEL_GOLDEN', `${folder}: ${names.length} samples, at most ${MAX_SAMPLES}`);
-  const samples: GoldenSample[] = [];
-  for (const name of names) {
+  return names.map((name) => {
     const file = join(folder, name);
-    samples.push(parseGolden(await readText(file, 'MODEL_GOLDEN'), file));
-  }
-  return samples;
+    return parseGolden(readText(file, 'MODEL_GOLDEN'), file);
+  });
 }
 
 /** Parses one sample; throws MODEL_GOLDEN naming the file and key. */

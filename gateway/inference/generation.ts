@@ -1,0 +1,133 @@
+import { asGatewayError, GatewayError } from '../errors.ts';
+import type { Clock } from '../ports/clock.ts';
+import type { ModelInput, ModelOutput, ModelState } from '../ports/inference.ts';
+import type { Log } from '../ports/log.ts';
+import { decodeBatch, encodeBatch } from './batch.ts';
+import { verifyHash } from './bundle.ts';
+import { FAILED } from './frames.ts';
+import { compareOutputs, type GoldenSample, readGolden } from './golden.ts';
+import { type HostExit, HostProcess, hostError } from './host-process.ts';
+import type { Model } from './submission.ts';
+
+/** A host with its models loaded and checked, ready to serve. */
+export interface Generation {
+  readonly host: HostProcess;
+  readonly serving: ReadonlySet<Model>;
+  readonly refused: ReadonlyMap<Model, GatewayError>;
+}
+
+export interface GenerationOptions {
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly models: readonly Model[];
+  readonly signal: AbortSignal;
+  onStart(host: HostProcess): void;
+  /** Runs when a host ends, also while it is being made ready. */
+  onExit(host: HostProcess, exit: HostExit): void;
+}
+
+/** How often a model may end its host while it is loaded or checked before it is refused. */
+const LOAD_CRASHES = 2;
+/** How often a host may end before it has loaded anything. */
+const START_CRASHES = 3;
+
+/**
+ * Starts a host, loads every model and runs its golden samples. A model that fails, or ends the host twice, is refused
+ * and the others serve. Rejects with MODEL_HOST when no host can be started, with STOPPING when aborted.
+ */
+export async function makeGeneration(options: GenerationOptions): Promise<Generation> {
+  const { models, signal, log } = options;
+  const refused = new Map<Model, GatewayError>();
+  const crashes = new Map<Model, number>();
+  let starts = 0;
+  for (;;) {
+    if (signal.aborted) throw new GatewayError('STOPPING', 'the gateway is stopping');
+    const host: HostProcess = new HostProcess({
+      clock: options.clock,
+      log,
+      onExit: (exit) => options.onExit(host, exit),
+    });
+    options.onStart(host);
+    const abort = (): void => host.kill('closed');
+    signal.addEventListener('abort', abort, { once: true });
+    let loading: Model | null = null;
+    try {
+      await host.control({ op: 'stats' });
+      for (const model of models) {
+        if (refused.has(model)) continue;
+        loading = model;
+        await load(host, model, log).catch((error: unknown) => {
+          if (!host.alive) throw error;
+          refused.set(model, asGatewayError(error));
+        });
+      }
+      return { host, serving: new Set(models.filter((model) => !refused.has(model))), refused };
+    } catch (error) {
+      if (!loading && ++starts >= START_CRASHES) throw asGatewayError(error);
+      if (!loading) continue;
+      const count = (crashes.get(loading) ?? 0) + 1;
+      crashes.set(loading, count);
+      if (count >= LOAD_CRASHES)
+        refused.set(
+          loading,
+          new GatewayError('MODEL_LOAD', `${loading.key} ends the model host when it is loaded`),
+        );
+    } finally {
+      signal.removeEventListener('abort', abort);
+    }
+  }
+}
+
+async function load(host: HostProcess, model: Model, log: Log): Promise<void> {
+  await verifyHash(model.bundle);
+  await host.control({ op: 'load', handle: model.handle, plan: model.plan });
+  try {
+    const samples = readGolden(model.bundle);
+    if (samples.length === 0)
+      log.warn({ model: model.key }, `inference: ${model.key} has no golden samples, serving it unchecked`);
+    for (const sample of samples) await checkSample(host, model, sample);
+  } catch (error) {
+    if (host.alive) await host.control({ op: 'unload', handle: model.handle });
+    throw error;
+  }
+}
+
+/** Runs one golden sample; rejects with MODEL_GOLDEN when the model does not give what it should. */
+async function checkSample(host: HostProcess, model: Model, sample: GoldenSample): Promise<void> {
+  let state: ModelState | undefined;
+  for (const [i, { window, rows, columns, outputs }] of sample.steps.entries()) {
+    const where = sample.steps.length > 1 ? `${sample.file}: step ${i}` : sample.file;
+    const expected = model.plan.columns;
+    const wantedRows = model.bundle.manifest.rows;
+    if (columns !== expected || (wantedRows !== undefined && rows !== wantedRows))
+      throw new GatewayError(
+        'MODEL_GOLDEN',
+        `${where}: window is ${rows} × ${columns}, the manifest says ${wantedRows ?? 'any'} × ${expected}`,
+      );
+    const output = await runOne(host, model, { window, rows, columns, state });
+    if (!output) throw new GatewayError('MODEL_GOLDEN', `${where}: an output is not a finite number`);
+    const difference = compareOutputs(output.outputs, outputs, sample.tolerance);
+    if (difference) throw new GatewayError('MODEL_GOLDEN', `${where}: ${difference}`);
+    state = output.state;
+  }
+}
+
+function runOne(host: HostProcess, model: Model, item: ModelInput): Promise<ModelOutput | null> {
+  return new Promise((resolve, reject) => {
+    const id = host.nextId();
+    host.send(
+      [encodeBatch(model.plan, model.handle, id, [item])],
+      [
+        {
+          id,
+          limitMs: model.bundle.manifest.limits.maxRun,
+          onReply: (header, frame) => {
+            if (header.status === FAILED) reject(hostError(frame));
+            else resolve(decodeBatch(model.plan, header, frame).output(0));
+          },
+          onLost: reject,
+        },
+      ],
+    );
+  });
+}

@@ -1,0 +1,214 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import type { Duplex } from 'node:stream';
+import { fileURLToPath } from 'node:url';
+import { type ErrorCode, GatewayError } from '../errors.ts';
+import type { Clock } from '../ports/clock.ts';
+import type { Log } from '../ports/log.ts';
+import {
+  CONTROL,
+  FAILED,
+  type FrameHeader,
+  FrameReader,
+  jsonBody,
+  jsonFrame,
+  OK,
+  readHeader,
+} from './frames.ts';
+import type { Control } from './host/service.ts';
+
+const TICK_MS = 250;
+/** A host that has nothing to do ends in milliseconds. */
+const CLOSE_MS = 2000;
+const STDERR_KEPT = 4096;
+/** Loading a large model takes seconds on a small board. */
+const CONTROL_LIMIT_MS = 60_000;
+/** What the host needs of the environment; the rest, which may hold secrets, stays here. */
+const PASSED_ON = ['HOME', 'PATH', 'TMPDIR', 'LANG', 'LD_LIBRARY_PATH'] as const;
+
+/** Why a host is gone. */
+export interface HostExit {
+  readonly kind: 'closed' | 'crashed' | 'hung' | 'broken-protocol';
+  /** For people: the signal or exit code, and the last of what the host wrote to standard error. */
+  readonly detail: string;
+}
+
+export interface HostRequest {
+  readonly id: number;
+  /** A reply must come within this long while the host works on this request, else it is taken for hung. */
+  readonly limitMs: number;
+  /** `frame` may be kept. */
+  onReply(header: FrameHeader, frame: Uint8Array): void;
+  /** The host ended before it answered, or had ended already. */
+  onLost?(error: GatewayError): void;
+}
+
+/** One model host process, from spawn to exit. */
+export class HostProcess {
+  readonly #child: ChildProcess;
+  readonly #pipe: Duplex;
+  readonly #log: Log;
+  readonly #clock: Clock;
+  readonly #pending = new Map<number, HostRequest>();
+  readonly #stopTimer: () => void;
+  readonly #onExit: (exit: HostExit) => void;
+  /** Resolves when it has ended. */
+  readonly ended: Promise<void>;
+  #resolveEnded: () => void = () => undefined;
+  #nextId = 1;
+  #stderr = '';
+  #idleTicks = 0;
+  #ending: HostExit['kind'] = 'crashed';
+  #gone = false;
+  #cancelClose: () => void = () => undefined;
+
+  /** Starts the process. `onExit` runs once, whatever way it ends. */
+  constructor(options: { clock: Clock; log: Log; onExit: (exit: HostExit) => void }) {
+    this.#log = options.log;
+    this.#clock = options.clock;
+    this.ended = new Promise((resolve) => {
+      this.#resolveEnded = resolve;
+    });
+    this.#onExit = options.onExit;
+    const script = fileURLToPath(
+      new URL(`./host/main${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url),
+    );
+    // One V8 helper thread and one malloc arena: the host has a single busy thread, and each costs resident memory.
+    const env: NodeJS.ProcessEnv = { ORT_DISABLE_TELEMETRY: '1', MALLOC_ARENA_MAX: '1' };
+    for (const name of PASSED_ON) if (process.env[name] !== undefined) env[name] = process.env[name];
+    this.#child = spawn(process.execPath, ['--v8-pool-size=1', '--max-semi-space-size=2', script], {
+      stdio: ['ignore', 'ignore', 'pipe', 'pipe'],
+      env,
+      serialization: 'json',
+    });
+    this.#pipe = this.#child.stdio[3] as Duplex;
+    const reader = new FrameReader((frame) => this.#take(frame));
+    this.#pipe.on('data', (chunk: Uint8Array) => {
+      try {
+        reader.push(chunk);
+      } catch (error) {
+        this.#log.error({ error: String(error) }, 'model host: sent what is no frame, ending it');
+        this.kill('broken-protocol');
+      }
+    });
+    // A write to a host that has just gone fails here; its exit tells the rest.
+    this.#pipe.on('error', (error) => this.#log.debug({ error: error.message }, 'model host: pipe closed'));
+    this.#child.stderr?.setEncoding('utf8').on('data', (text: string) => {
+      this.#stderr = (this.#stderr + text).slice(-STDERR_KEPT);
+    });
+    this.#child.once('error', (error) => this.#gone_(`could not be started: ${error.message}`));
+    this.#child.once('close', (code, signal) => this.#gone_(signal ?? `exit code ${code}`));
+    this.#stopTimer = every(options.clock, TICK_MS, () => this.#tick());
+  }
+
+  get pid(): number | undefined {
+    return this.#child.pid;
+  }
+
+  get alive(): boolean {
+    return !this.#gone;
+  }
+
+  nextId(): number {
+    const id = this.#nextId;
+    this.#nextId = id === 0xffff_ffff ? 1 : id + 1;
+    return id;
+  }
+
+  /** Sends frames whose requests are to be answered. */
+  send(frames: readonly Uint8Array[], requests: readonly HostRequest[]): void {
+    if (this.#gone) {
+      for (const request of requests) request.onLost?.(this.#lost());
+      return;
+    }
+    if (this.#pending.size === 0) this.#idleTicks = 0;
+    for (const request of requests) this.#pending.set(request.id, request);
+    this.#pipe.cork();
+    for (const frame of frames) this.#pipe.write(frame);
+    this.#pipe.uncork();
+  }
+
+  /** One control request. Rejects with the host's coded error, or MODEL_HOST when the host ends first. */
+  control<T>(request: Control): Promise<T> {
+    return new Promise((resolve, reject) => {
+      const id = this.nextId();
+      const onReply = (header: FrameHeader, frame: Uint8Array): void => {
+        if (header.status === FAILED) reject(hostError(frame));
+        else resolve(jsonBody(frame) as T);
+      };
+      this.send(
+        [jsonFrame(CONTROL, id, OK, request)],
+        [{ id, limitMs: CONTROL_LIMIT_MS, onReply, onLost: reject }],
+      );
+    });
+  }
+
+  /** Lets it finish what it has and end. */
+  close(): void {
+    if (this.#ending === 'crashed') this.#ending = 'closed';
+    this.#pipe.end();
+    this.#cancelClose = this.#clock.after(CLOSE_MS, () => this.kill(this.#ending));
+  }
+
+  kill(kind: HostExit['kind']): void {
+    if (this.#gone) return;
+    this.#ending = kind;
+    this.#child.kill('SIGKILL');
+  }
+
+  #take(frame: Uint8Array): void {
+    const header = readHeader(frame);
+    const request = this.#pending.get(header.id);
+    if (!request) throw new RangeError(`a reply to ${header.id}, which nobody asked`);
+    this.#pending.delete(header.id);
+    this.#idleTicks = 0;
+    request.onReply(header, frame);
+  }
+
+  /** Counts ticks and not time: when this process was the one that stood still, replies get a turn before the verdict. */
+  #tick(): void {
+    const oldest = this.#pending.values().next().value;
+    if (!oldest) return;
+    this.#idleTicks++;
+    if (this.#idleTicks * TICK_MS <= oldest.limitMs + TICK_MS) return;
+    this.#log.error({ pid: this.pid, limitMs: oldest.limitMs }, 'model host: no answer in time, ending it');
+    this.kill('hung');
+  }
+
+  #gone_(how: string): void {
+    if (this.#gone) return;
+    this.#gone = true;
+    this.#stopTimer();
+    this.#cancelClose();
+    this.#pipe.destroy();
+    const detail = this.#stderr ? `${how}: ${this.#stderr.trim()}` : how;
+    const pending = [...this.#pending.values()];
+    this.#pending.clear();
+    this.#onExit({ kind: this.#ending, detail });
+    const lost = this.#lost();
+    for (const request of pending) request.onLost?.(lost);
+    this.#resolveEnded();
+  }
+
+  #lost(): GatewayError {
+    return new GatewayError('MODEL_HOST', 'the model host ended before it answered');
+  }
+}
+
+/** The coded error in the body of a FAILED reply. */
+export function hostError(frame: Uint8Array): GatewayError {
+  const { code, message, received } = jsonBody(frame) as {
+    code: ErrorCode;
+    message: string;
+    received?: unknown;
+  };
+  return new GatewayError(code, message, { received });
+}
+
+function every(clock: Clock, ms: number, task: () => void): () => void {
+  let cancel = clock.after(ms, run);
+  function run(): void {
+    cancel = clock.after(ms, run);
+    task();
+  }
+  return () => cancel();
+}

@@ -1,0 +1,135 @@
+import { GatewayError } from '../../errors.ts';
+import type { ModelRunner } from '../../ports/model-runner.ts';
+import {
+  align,
+  CONTROL,
+  type FrameHeader,
+  HEADER_BYTES,
+  jsonBody,
+  jsonFrame,
+  OK,
+  RUN,
+  writeHeader,
+} from '../frames.ts';
+import type { ModelPlan } from '../plan.ts';
+import type { Channel } from './channel.ts';
+import { type BatchResult, Engine } from './engine.ts';
+
+/** What the core asks besides running batches. */
+export type Control =
+  | { readonly op: 'load'; readonly handle: number; readonly plan: ModelPlan }
+  | { readonly op: 'unload'; readonly handle: number }
+  /** Names, datatypes and shapes of a model file, without keeping it. */
+  | { readonly op: 'inspect'; readonly runtime: string; readonly file: string }
+  | { readonly op: 'stats' };
+
+/** Replies go out at the latest this long after they are ready, so that the core sees progress between slow runs. */
+const HOLD_MS = 1;
+
+/** Answers frames, one at a time. What it throws becomes the answer. */
+export class Service {
+  readonly #runners: ReadonlyMap<string, ModelRunner>;
+  readonly #channel: Channel;
+  readonly #engines = new Map<number, Engine>();
+  #flushed = 0;
+
+  constructor(runners: ReadonlyMap<string, ModelRunner>, channel: Channel) {
+    this.#runners = runners;
+    this.#channel = channel;
+  }
+
+  async handle(header: FrameHeader, frame: Uint8Array): Promise<void> {
+    if (header.kind === RUN) return this.#run(header, frame);
+    if (header.kind !== CONTROL) throw new GatewayError('INTERNAL', `a frame of kind ${header.kind}`);
+    const reply = await this.#control(jsonBody(frame) as Control);
+    this.#channel.send(jsonFrame(CONTROL, header.id, OK, reply));
+  }
+
+  async #control(request: Control): Promise<unknown> {
+    switch (request.op) {
+      case 'load': {
+        const model = await this.#runner(request.plan.runtime).load(request.plan.file);
+        try {
+          this.#engines.set(request.handle, new Engine(request.plan, model));
+        } catch (error) {
+          await model.dispose();
+          throw error;
+        }
+        return {};
+      }
+      case 'unload': {
+        const engine = this.#engines.get(request.handle);
+        this.#engines.delete(request.handle);
+        await engine?.dispose();
+        return {};
+      }
+      case 'inspect': {
+        const model = await this.#runner(request.runtime).load(request.file);
+        const specs = { inputs: model.inputs, outputs: model.outputs };
+        await model.dispose();
+        return specs;
+      }
+      case 'stats':
+        return { rss: process.memoryUsage.rss(), models: this.#engines.size };
+    }
+  }
+
+  #runner(runtime: string): ModelRunner {
+    const runner = this.#runners.get(runtime);
+    if (runner) return runner;
+    const known = [...this.#runners.keys()].join(', ');
+    throw new GatewayError('MODEL_RUNTIME', `no runtime "${runtime}" here, only ${known}`);
+  }
+
+  async #run(header: FrameHeader, frame: Uint8Array): Promise<void> {
+    const engine = this.#engines.get(header.handle);
+    if (!engine) throw new GatewayError('INTERNAL', `no model has handle ${header.handle}`);
+    const begin = performance.now();
+    const { items, rows, columns } = header;
+    const { plan } = engine;
+    const length = items * rows * columns;
+    let offset = frame.byteOffset + HEADER_BYTES;
+    const data =
+      plan.wire === 'FP64'
+        ? new Float64Array(frame.buffer, offset, length)
+        : new Float32Array(frame.buffer, offset, length);
+    offset += align(data.byteLength);
+    const slots = plan.slots.map(({ size }) => {
+      const values = new Float32Array(frame.buffer, offset, items * size);
+      offset += align(values.byteLength);
+      return values;
+    });
+    const result = await engine.run({ data, count: items, rows, columns }, slots);
+    this.#reply(header, plan, result, begin);
+  }
+
+  #reply(header: FrameHeader, plan: ModelPlan, { results, slots }: BatchResult, begin: number): void {
+    let length = HEADER_BYTES;
+    plan.results.forEach((result, i) => {
+      length += 8 + align(results[i]!.data.length * (result.wide ? 8 : 4));
+    });
+    for (const slot of slots) length += align(slot.byteLength);
+    const { buffer, offset } = this.#channel.reserve(length);
+    let at = offset + HEADER_BYTES;
+    plan.results.forEach((result, i) => {
+      const { data, per } = results[i]!;
+      new Uint32Array(buffer, at, 1)[0] = per;
+      at += 8;
+      const out = result.wide
+        ? new Float64Array(buffer, at, data.length)
+        : new Float32Array(buffer, at, data.length);
+      out.set(data);
+      at += align(out.byteLength);
+    });
+    for (const slot of slots) {
+      new Float32Array(buffer, at, slot.length).set(slot);
+      at += align(slot.byteLength);
+    }
+    const now = performance.now();
+    writeHeader(buffer, offset, length, { ...header, status: OK }, (now - begin) * 1000);
+    if (now - this.#flushed > HOLD_MS) {
+      this.#channel.flush();
+      this.#flushed = now;
+    }
+  }
+}

@@ -1,0 +1,249 @@
+import { asGatewayError, GatewayError } from '../errors.ts';
+import type { Alarms } from '../ports/alarms.ts';
+import type { Clock } from '../ports/clock.ts';
+import type { Inference, ModelAnswer, ModelInfo, ModelInput, RunOptions } from '../ports/inference.ts';
+import type { Log } from '../ports/log.ts';
+import type { Bundle } from './bundle.ts';
+import { Dispatcher } from './dispatcher.ts';
+import type { ModelStats } from './model-stats.ts';
+import { planOf } from './plan.ts';
+import { resolveBundle, scanBundles } from './registry.ts';
+import { Model } from './submission.ts';
+import { Supervisor } from './supervisor.ts';
+
+export interface InferenceOptions {
+  /** Folders of bundle folders; the first that has a `name@version` counts. */
+  readonly modelDirs: readonly string[];
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly alarms: Alarms;
+  /** References to load at start; others are loaded when first used. */
+  readonly preload?: readonly string[];
+  /** Windows waiting before callers that do not want to wait are refused. */
+  readonly maxWaiting?: number;
+  /** Resident bytes beyond which the model host is replaced by a fresh one. */
+  readonly maxHostRss?: number;
+}
+
+export interface InferenceStats {
+  readonly waiting: number;
+  readonly inFlight: number;
+  readonly host: {
+    readonly pid: number | undefined;
+    /** Resident bytes at the last heartbeat; 0 before the first. */
+    readonly rss: number;
+    readonly restarts: number;
+  };
+  readonly models: Readonly<Record<string, Readonly<ModelStats>>>;
+}
+
+/** An installed bundle, for people. */
+export interface InstalledModel extends ModelInfo {
+  readonly folder: string;
+  readonly priceClass: string;
+  readonly card: Bundle['manifest']['card'];
+  readonly state: 'installed' | 'serving' | 'refused';
+  /** Why it is refused. */
+  readonly reason?: GatewayError;
+}
+
+export interface InferenceService extends Inference {
+  start(signal: AbortSignal): Promise<void>;
+  /** Answers what waits with STOPPING after a short time to finish, and ends the host. Idempotent. */
+  stop(): Promise<void>;
+  list(): InstalledModel[];
+  /** Looks for new bundles in the folders. Those that are known stay as they are. */
+  rescan(): void;
+  /** Starts a fresh host that takes over between batches; the old one gives its memory back. */
+  replaceHost(): Promise<void>;
+  stats(): InferenceStats;
+}
+
+/** How long `stop` lets batches finish. */
+const STOP_MS = 3000;
+
+/**
+ * The inference part of the gateway: bundles, queues and the model host. The host starts with the first model that is
+ * needed.
+ */
+export function createInference(options: InferenceOptions): InferenceService {
+  return new InferenceParts(options);
+}
+
+class InferenceParts implements InferenceService {
+  readonly #options: InferenceOptions;
+  readonly #dispatcher: Dispatcher;
+  readonly #supervisor: Supervisor;
+  readonly #models = new Map<string, Model>();
+  readonly #resolved = new Map<string, Model>();
+  #scanned = false;
+  #stopping = false;
+
+  constructor(options: InferenceOptions) {
+    this.#options = options;
+    const { clock, log, alarms } = options;
+    this.#dispatcher = new Dispatcher({
+      clock,
+      maxWaiting: options.maxWaiting ?? 16_384,
+      onPoison: (model) =>
+        log.error({ model: model.key }, `inference: poison input for ${model.key}, not run again`),
+    });
+    this.#supervisor = new Supervisor({
+      clock,
+      log,
+      alarms,
+      dispatcher: this.#dispatcher,
+      maxHostRss: options.maxHostRss ?? 1024 ** 3,
+    });
+  }
+
+  async start(signal: AbortSignal): Promise<void> {
+    this.#stopping = false;
+    this.rescan();
+    const models = (this.#options.preload ?? []).map((reference) => this.#model(reference));
+    this.#supervisor.start();
+    if (models.length === 0) return;
+    const stopped = new Promise<void>((resolve) =>
+      signal.addEventListener('abort', () => resolve(), { once: true }),
+    );
+    // A refused model is an alarm and not a reason to keep the others from serving.
+    const loaded = Promise.all(models.map((model) => this.#supervisor.ensure(model).catch(asGatewayError)));
+    await Promise.race([loaded, stopped]);
+    if (signal.aborted) await this.stop();
+  }
+
+  async stop(): Promise<void> {
+    if (this.#stopping) return;
+    this.#stopping = true;
+    const late = new Promise<void>((resolve) => void this.#options.clock.after(STOP_MS, resolve));
+    await Promise.race([this.#dispatcher.idle(), late]);
+    this.#dispatcher.stop();
+    await this.#supervisor.stop();
+    this.#dispatcher.fail('STOPPING', 'the gateway is stopping');
+  }
+
+  model(reference: string): ModelInfo {
+    return infoOf(this.#model(reference).bundle);
+  }
+
+  list(): InstalledModel[] {
+    if (!this.#scanned) this.rescan();
+    const serving = new Set(this.#supervisor.stats().serving);
+    return [...this.#models.values()].map((model) => {
+      const { folder, manifest } = model.bundle;
+      const reason = this.#supervisor.refusedBecause(model);
+      const state = reason ? 'refused' : serving.has(model.key) ? 'serving' : 'installed';
+      const { priceClass, card } = manifest;
+      return { ...infoOf(model.bundle), folder, priceClass, card, state, ...(reason ? { reason } : {}) };
+    });
+  }
+
+  rescan(): void {
+    this.#scanned = true;
+    this.#resolved.clear();
+    const { bundles, broken } = scanBundles(this.#options.modelDirs);
+    for (const { folder, error } of broken)
+      this.#options.log.error({ folder, error }, 'inference: skipping a bundle that is not valid');
+    for (const bundle of bundles) {
+      const key = `${bundle.manifest.name}@${bundle.manifest.version}`;
+      if (!this.#models.has(key))
+        this.#models.set(key, new Model(bundle, planOf(bundle), this.#models.size + 1));
+    }
+  }
+
+  async run(
+    reference: string,
+    items: readonly ModelInput[],
+    options: RunOptions = {},
+  ): Promise<ModelAnswer[]> {
+    if (this.#stopping) throw new GatewayError('STOPPING', 'the gateway is stopping');
+    const model = this.#model(reference);
+    const { manifest } = model.bundle;
+    const deadline = options.deadline ?? manifest.limits.deadline ?? Number.POSITIVE_INFINITY;
+    const refused = this.#supervisor.refusedBecause(model);
+    const answers = this.#dispatcher.submit(
+      model,
+      items,
+      { deadline, refuse: options.whenFull === 'refuse' },
+      (item) => (refused ? { code: 'MODEL_REFUSED', message: refused.message } : wrongShape(model, item)),
+    );
+    // Loading may take a while; what waits is answered when it serves, when it is refused, or at its deadline.
+    if (!refused && !this.#supervisor.serves(model))
+      this.#supervisor.ensure(model).catch((error: unknown) => {
+        const { code, message } = asGatewayError(error);
+        this.#dispatcher.fail(code, message, model);
+      });
+    const done = await answers;
+    if (this.#stopping && done.some((answer) => !answer.ok && answer.code === 'STOPPING'))
+      throw new GatewayError('STOPPING', 'the gateway is stopping');
+    return done;
+  }
+
+  replaceHost(): Promise<void> {
+    return this.#supervisor.replaceHost();
+  }
+
+  stats(): InferenceStats {
+    const { pid, rss, restarts } = this.#supervisor.stats();
+    return {
+      waiting: this.#dispatcher.waiting,
+      inFlight: this.#dispatcher.inFlight,
+      host: { pid, rss, restarts },
+      models: Object.fromEntries([...this.#models.values()].map((model) => [model.key, model.stats])),
+    };
+  }
+
+  #model(reference: string): Model {
+    const known = this.#resolved.get(reference);
+    if (known && !this.#supervisor.refusedBecause(known)) return known;
+    if (!this.#scanned) this.rescan();
+    const models = [...this.#models.values()];
+    const bundle = resolveBundle(
+      reference,
+      models.map((model) => model.bundle),
+      (candidate) => {
+        const model = models.find(({ bundle }) => bundle === candidate);
+        return model !== undefined && !this.#supervisor.refusedBecause(model);
+      },
+    );
+    const model = models.find((candidate) => candidate.bundle === bundle)!;
+    this.#resolved.set(reference, model);
+    return model;
+  }
+}
+
+function infoOf({ manifest }: Bundle): ModelInfo {
+  return {
+    name: manifest.name,
+    version: manifest.version,
+    sha256: manifest.sha256,
+    features: manifest.features,
+    rows: manifest.rows,
+    recurrent: manifest.state.length > 0 || manifest.preprocess.some((step) => step.step === 'context'),
+    maxBatch: manifest.limits.maxBatch,
+  };
+}
+
+function wrongShape(
+  { bundle, plan, key }: Model,
+  item: ModelInput,
+): { code: string; message: string } | null {
+  const { rows } = bundle.manifest;
+  const { columns } = plan;
+  const wrong = (message: string) => ({ code: 'MODEL_SHAPE', message });
+  if (item.columns !== columns || item.rows < 1 || (rows !== undefined && item.rows !== rows))
+    return wrong(
+      `${key} takes windows of ${rows ?? 'any'} rows × ${columns} columns, got ${item.rows} × ${item.columns}`,
+    );
+  if (item.window.length !== item.rows * item.columns)
+    return wrong(`a window of ${item.rows} × ${item.columns} has ${item.window.length} values`);
+  if (item.window.length * 8 > plan.maxTensorBytes)
+    return wrong(`a window of ${item.window.length} values is larger than limits.maxTensorBytes of ${key}`);
+  if (!item.state) return null;
+  for (const slot of plan.slots) {
+    const values = item.state[slot.name];
+    if (values?.length !== slot.size)
+      return wrong(`state "${slot.name}" of ${key} has ${slot.size} values, got ${values?.length ?? 'none'}`);
+  }
+  return null;
+}

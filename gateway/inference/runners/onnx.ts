@@ -1,0 +1,140 @@
+import { existsSync } from 'node:fs';
+import type { InferenceSession, Tensor as OrtTensor } from 'onnxruntime-node';
+import { GatewayError } from '../../errors.ts';
+import type { LoadedModel, ModelRunner } from '../../ports/model-runner.ts';
+import type { Datatype, Tensor, TensorData, TensorSpec } from '../../ports/tensor.ts';
+
+type Ort = typeof import('onnxruntime-node');
+let loaded: Promise<Ort> | undefined;
+
+/** Loads the runtime, about 60 ms. Its telemetry is on unless this variable is set before the library is loaded. */
+function runtime(): Promise<Ort> {
+  process.env.ORT_DISABLE_TELEMETRY = '1';
+  loaded ??= import('onnxruntime-node');
+  return loaded;
+}
+
+const ORT_TYPES: Readonly<Record<Datatype, OrtTensor.Type>> = {
+  BOOL: 'bool',
+  UINT8: 'uint8',
+  UINT16: 'uint16',
+  UINT32: 'uint32',
+  UINT64: 'uint64',
+  INT8: 'int8',
+  INT16: 'int16',
+  INT32: 'int32',
+  INT64: 'int64',
+  FP16: 'float16',
+  FP32: 'float32',
+  FP64: 'float64',
+  BYTES: 'string',
+};
+const DATATYPES = new Map(Object.entries(ORT_TYPES).map(([datatype, type]) => [type, datatype as Datatype]));
+
+const SESSION: InferenceSession.SessionOptions = {
+  executionProviders: ['cpu'],
+  intraOpNumThreads: 1,
+  interOpNumThreads: 1,
+  executionMode: 'sequential',
+  graphOptimizationLevel: 'all',
+  // Errors come back as exceptions; what the library would print besides is noise.
+  logSeverityLevel: 4,
+  // A pool thread that spins takes the second core of a small board.
+  extra: { session: { intra_op: { allow_spinning: '0' }, inter_op: { allow_spinning: '0' } } },
+};
+
+/** ONNX models by onnxruntime on the CPU, one thread per model. `run` blocks its JavaScript thread while it computes. */
+export function createOnnxRunner(): ModelRunner {
+  return {
+    runtime: 'onnx',
+    async load(file) {
+      if (!existsSync(file)) throw new GatewayError('MODEL_FILE', `${file}: there is no such file`);
+      const ort = await runtime();
+      let session: InferenceSession;
+      try {
+        session = await ort.InferenceSession.create(file, SESSION);
+      } catch (error) {
+        throw new GatewayError('MODEL_LOAD', `${file}: ${firstLine(error)}`, { cause: error });
+      }
+      return loadedModel(ort, session);
+    },
+  };
+}
+
+function loadedModel(ort: Ort, session: InferenceSession): LoadedModel {
+  const inputs = session.inputMetadata.map(specOf);
+  const outputs = session.outputMetadata.map(specOf);
+  return {
+    inputs,
+    outputs,
+    async run(given) {
+      const feeds: Record<string, OrtTensor> = {};
+      for (const name in given) feeds[name] = toOrt(ort, name, given[name]!);
+      let results: InferenceSession.OnnxValueMapType;
+      try {
+        results = await session.run(feeds);
+      } catch (error) {
+        throw new GatewayError('MODEL_RUN', firstLine(error), { cause: error });
+      }
+      const out: Record<string, Tensor> = {};
+      for (const name in results) out[name] = fromOrt(name, results[name] as OrtTensor);
+      return out;
+    },
+    dispose: () => session.release(),
+  };
+}
+
+/** Slots that are not tensors (sequences, optionals, maps) cannot be named in Open Inference Protocol terms. */
+function specOf(metadata: InferenceSession.ValueMetadata): TensorSpec {
+  const datatype = metadata.isTensor ? DATATYPES.get(metadata.type) : undefined;
+  if (!metadata.isTensor || !datatype)
+    throw new GatewayError(
+      'MODEL_LOAD',
+      `"${metadata.name}" is not a tensor of a datatype the gateway knows`,
+    );
+  return {
+    name: metadata.name,
+    datatype,
+    shape: metadata.shape.map((d) => (typeof d === 'number' ? d : -1)),
+  };
+}
+
+function toOrt(ort: Ort, name: string, { datatype, shape, data }: Tensor): OrtTensor {
+  try {
+    return new ort.Tensor(ORT_TYPES[datatype] as 'float32', data as Float32Array, shape);
+  } catch (error) {
+    throw new GatewayError('MODEL_SHAPE', `input "${name}": ${firstLine(error)}`, {
+      received: { datatype, shape, values: data.length },
+      cause: error,
+    });
+  }
+}
+
+function fromOrt(name: string, tensor: OrtTensor): Tensor {
+  const datatype = DATATYPES.get(tensor.type);
+  if (!datatype)
+    throw new GatewayError(
+      'MODEL_OUTPUT',
+      `output "${name}" is not a tensor of a datatype the gateway knows`,
+    );
+  return {
+    datatype,
+    shape: tensor.dims,
+    data: datatype === 'FP16' ? halfBits(tensor.data) : (tensor.data as TensorData),
+  };
+}
+
+/** The library gives FP16 as Float16Array where JavaScript has it; the port carries its bits. */
+function halfBits(data: OrtTensor.DataType): Uint16Array {
+  const view = data as unknown as Uint16Array;
+  return view instanceof Uint16Array
+    ? view
+    : new Uint16Array(
+        (view as Uint8Array).buffer,
+        (view as Uint8Array).byteOffset,
+        (view as Uint8Array).length,
+      );
+}
+
+const firstLine = (error: unknown): string =>
+  (error instanceof Error ? error.message : String(error)).split('\n')[0]!.slice(0, 500);
