@@ -20,6 +20,16 @@ export const ERROR_CODES = {
   STORE_IO: 'Check the disk and the permissions of the data folder; see `aimx-gateway doctor`.',
   STORE_VERSION: 'The data folder was written by a newer gateway. Install that version or restore a backup.',
   STORE_CLOSED: 'The store is not running; start it first.',
+  // identities and access
+  IDENTITY_NAME: 'Use 1 to 128 characters without "/", "+", "#", "$", ":" and control characters.',
+  IDENTITY_EXISTS: 'Choose another name, or revoke the present one first.',
+  IDENTITY_UNKNOWN: 'List what there is with `aimx-gateway devices list`.',
+  IDENTITY_LIMIT: 'Revoke identities that are no longer used.',
+  IDENTITY_FILE: 'Restore identities.json from a backup, or move it away to begin without identities.',
+  IDENTITY_IMPORT: 'Mend the lines the message names; the first line must be: name,password,role.',
+  UNAUTHORIZED: 'Send `Authorization: Bearer TOKEN`, or log in; `aimx-gateway init` showed the first login.',
+  FORBIDDEN: 'Log in as someone with the role admin.',
+  THROTTLED: 'Too many failed logins from this address: wait a minute.',
   // configuration
   CONFIG_INVALID: 'Run `aimx-gateway check` and mend each line it names.',
   CONFIG_UNREADABLE: 'Name the file with --config FILE, or write one with `aimx-gateway init`.',

@@ -323,6 +323,20 @@ export const billingSection = z.strictObject({
         .min(0)
         .default(2)
         .describe('Depth that counts as final where the chain has no finalized tag'),
+      token: z
+        .string()
+        .regex(/^0x[0-9a-fA-F]{40}$/)
+        .optional()
+        .describe('Address of the AIMX token; part of the terms of every channel'),
+      replaceAfter: duration
+        .prefault('90s')
+        .describe('A transaction that waits longer is replaced by one that pays more'),
+      maxFeeGwei: z
+        .number()
+        .positive()
+        .max(1_000_000)
+        .default(200)
+        .describe('Fee per gas that is never exceeded; posting waits and an alarm is raised'),
     })
     .optional(),
   tariff: z.string().optional().describe('Tariff file (JSON)'),
@@ -332,6 +346,23 @@ export const billingSection = z.strictObject({
       maxAge: duration
         .prefault('24h')
         .describe('A batch is posted at the latest this long after its first receipt'),
+      idle: duration
+        .optional()
+        .describe(
+          'Post whatever there is once this long has passed since the last post; default: 30s on a dev chain (31337), else only maxReceipts and maxAge count',
+        ),
+    })
+    .prefault({}),
+  coalesce: z
+    .strictObject({
+      above: z
+        .number()
+        .int()
+        .min(0)
+        .default(1000)
+        .describe(
+          'Inferences per second of one account above which those of one commit share a receipt (quantity n); the price is the same',
+        ),
     })
     .prefault({}),
 });

@@ -1,0 +1,92 @@
+import * as http from 'node:http';
+import * as https from 'node:https';
+
+/** An error the node answered with. */
+export interface RpcError {
+  readonly code: number;
+  readonly message: string;
+  readonly data?: unknown;
+}
+
+export interface RpcCall {
+  readonly method: string;
+  readonly params: readonly unknown[];
+}
+
+export type RpcResult = { readonly result: unknown } | { readonly error: RpcError };
+
+/** Answers are small; one that is not is no node's. */
+const MAX_ANSWER_BYTES = 4 * 1024 * 1024;
+
+/**
+ * JSON-RPC 2.0 over HTTP with one kept-alive connection. `batch` rejects when there is no usable answer (refused,
+ * timed out, not JSON); errors of single calls are values.
+ */
+export class JsonRpc {
+  readonly #url: URL;
+  readonly #agent: http.Agent;
+  readonly #timeoutMs: number;
+  #id = 0;
+
+  constructor(url: string, timeoutMs = 10_000) {
+    this.#url = new URL(url);
+    const options = { keepAlive: true, maxSockets: 2 };
+    this.#agent = this.#url.protocol === 'https:' ? new https.Agent(options) : new http.Agent(options);
+    this.#timeoutMs = timeoutMs;
+  }
+
+  /** Several calls in one request, answered in order. */
+  async batch(calls: readonly RpcCall[]): Promise<RpcResult[]> {
+    const first = this.#id + 1;
+    const body = JSON.stringify(calls.map((call) => ({ jsonrpc: '2.0', id: ++this.#id, ...call })));
+    const answers: unknown = JSON.parse(await this.#send(body));
+    if (!Array.isArray(answers))
+      throw new Error(`not a batch answer: ${JSON.stringify(answers).slice(0, 200)}`);
+    return calls.map((call, index) => {
+      const answer: unknown = answers.find((a) => a?.id === first + index);
+      if (typeof answer !== 'object' || answer === null) throw new Error(`no answer to ${call.method}`);
+      if ('error' in answer && answer.error) return { error: answer.error as RpcError };
+      return { result: 'result' in answer ? answer.result : undefined };
+    });
+  }
+
+  /** One call; rejects also with the node's error. */
+  async call(method: string, params: readonly unknown[] = []): Promise<unknown> {
+    const [answer] = await this.batch([{ method, params }]);
+    if (answer && 'result' in answer) return answer.result;
+    throw new Error(`${method}: ${answer?.error.message ?? 'no answer'}`);
+  }
+
+  close(): void {
+    this.#agent.destroy();
+  }
+
+  #send(body: string): Promise<string> {
+    const { request } = this.#url.protocol === 'https:' ? https : http;
+    return new Promise((resolve, reject) => {
+      const sending = request(this.#url, {
+        method: 'POST',
+        agent: this.#agent,
+        headers: { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) },
+        signal: AbortSignal.timeout(this.#timeoutMs),
+      });
+      sending.once('error', reject);
+      sending.once('response', (response) => {
+        const chunks: Buffer[] = [];
+        let size = 0;
+        response.on('data', (chunk: Buffer) => {
+          chunks.push(chunk);
+          size += chunk.length;
+          if (size > MAX_ANSWER_BYTES) response.destroy(new Error('the answer is too large'));
+        });
+        response.once('error', reject);
+        response.once('end', () => {
+          const text = Buffer.concat(chunks).toString('utf8');
+          if (response.statusCode === 200) resolve(text);
+          else reject(new Error(`HTTP ${response.statusCode}: ${text.slice(0, 200)}`));
+        });
+      });
+      sending.end(body);
+    });
+  }
+}

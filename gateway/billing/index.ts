@@ -1,0 +1,127 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { BillingConfig } from '../config/schema.ts';
+import { GatewayError } from '../errors.ts';
+import type { Alarms } from '../ports/alarms.ts';
+import type { Chain, Signer } from '../ports/chain.ts';
+import type { Clock } from '../ports/clock.ts';
+import type { Log } from '../ports/log.ts';
+import type { Meter, Usage } from '../ports/meter.ts';
+import type { ModuleOp } from '../store/types.ts';
+import { NO_LEDGER } from './documents.ts';
+import { createKeystore, openKeystore } from './keystore.ts';
+import { ChannelMeter } from './meter.ts';
+import type { BookKey } from './metering-ops.ts';
+import { type BillingStore, Poster } from './poster.ts';
+import { Settler, type SettlerStats } from './settler.ts';
+import { DEFAULT_TARIFF, parseTariff, type Tariff } from './tariff.ts';
+
+export { createKeystore } from './keystore.ts';
+export type { BillingStore } from './poster.ts';
+
+/** The file whose `storeModule` the writer thread imports. */
+export const BILLING_MODULE: URL = new URL(
+  `./store-module${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`,
+  import.meta.url,
+);
+
+export interface BillingParts {
+  /** Parsed `billing` section; undefined meters with the default tariff and posts nowhere. */
+  readonly config: BillingConfig | undefined;
+  readonly dataDir: string;
+  readonly store: BillingStore;
+  /** The ledger; undefined: receipts accumulate. */
+  readonly chain: Chain | undefined;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly alarms: Alarms;
+}
+
+export interface BillingStats extends SettlerStats {
+  readonly uses: number;
+  readonly coalesced: number;
+  readonly device: string;
+}
+
+export interface Billing {
+  readonly meter: Meter;
+  /** Opens the device key, then signs heads and posts batches in the background. */
+  start(signal: AbortSignal): Promise<void>;
+  stop(): Promise<void>;
+  stats(): BillingStats;
+}
+
+const GWEI = 1_000_000_000;
+/** Chain id of Anvil, Hardhat and the bundled dev chain: posting costs nothing. */
+const DEV_CHAIN = 31337;
+const DEV_IDLE_MS = 30_000;
+const DEFAULTS = {
+  maxReceipts: 10_000,
+  maxAgeMs: 86_400_000,
+  replaceAfterMs: 90_000,
+  maxFeeGwei: 200,
+  coalesce: 1000,
+};
+
+/** Metering, signing and posting. Pure constructor; the meter works from `start` on, with or without a chain. */
+export function createBilling(parts: BillingParts): Billing {
+  const { config, chain, store, clock, log, alarms } = parts;
+  let meter: ChannelMeter | undefined;
+  let settler: Settler | undefined;
+  let signer: Signer | undefined;
+
+  const charge = (uses: readonly Usage[]): readonly ModuleOp[] => {
+    if (!meter) throw new GatewayError('INTERNAL', 'Billing was asked to charge before it was started.');
+    return meter.charge(uses);
+  };
+
+  return {
+    meter: { charge },
+    async start(signal) {
+      const tariff = readTariff(config?.tariff);
+      const paths = config?.chain ?? (await createKeystore(join(parts.dataDir, 'keys')));
+      signer = await openKeystore(paths);
+      signal.throwIfAborted();
+      const ledger = chain ? { chainId: chain.chainId, address: chain.ledger } : NO_LEDGER;
+      const book: BookKey = { ...ledger, device: signer.address };
+      meter = new ChannelMeter({
+        book,
+        token: (config?.chain?.token ?? NO_LEDGER.address).toLowerCase(),
+        tariff,
+        clock,
+        coalesceAbove: config?.coalesce.above ?? DEFAULTS.coalesce,
+      });
+      const rules = {
+        maxReceipts: config?.batch.maxReceipts ?? DEFAULTS.maxReceipts,
+        maxAgeMs: config?.batch.maxAge ?? DEFAULTS.maxAgeMs,
+        idleMs: config?.batch.idle ?? (chain?.chainId === DEV_CHAIN ? DEV_IDLE_MS : undefined),
+        replaceAfterMs: config?.chain?.replaceAfter ?? DEFAULTS.replaceAfterMs,
+        maxFee: BigInt(Math.round((config?.chain?.maxFeeGwei ?? DEFAULTS.maxFeeGwei) * GWEI)),
+      };
+      const poster = chain ? new Poster({ store, chain, signer, book, clock, rules }) : undefined;
+      settler = new Settler({ store, signer, book, tariff, clock, log, alarms, poster });
+      settler.start();
+    },
+    async stop() {
+      await settler?.stop();
+      settler = undefined;
+      chain?.close();
+    },
+    stats: () => ({
+      ...(meter?.stats() ?? { uses: 0, coalesced: 0 }),
+      ...(settler?.stats() ?? Settler.IDLE),
+      device: signer?.address ?? '',
+    }),
+  };
+}
+
+function readTariff(file: string | undefined): Tariff {
+  if (file === undefined) return DEFAULT_TARIFF;
+  let document: unknown;
+  try {
+    document = JSON.parse(readFileSync(file, 'utf8'));
+  } catch (cause) {
+    throw new GatewayError('TARIFF_INVALID', `The tariff file ${file} cannot be read as JSON.`, { cause });
+  }
+  return parseTariff(document);
+}

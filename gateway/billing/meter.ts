@@ -1,0 +1,134 @@
+import { randomUUID } from 'node:crypto';
+import type { Clock } from '../ports/clock.ts';
+import type { Meter, Usage } from '../ports/meter.ts';
+import type { ModuleOp } from '../store/types.ts';
+import { fromHex, keccak, toHex, utf8 } from './bytes.ts';
+import { canonicalJson } from './canonical-json.ts';
+import { type ChannelConfig, channelId, separatorOf } from './documents.ts';
+import type { BookKey, ChannelKey, ChargeArgs } from './metering-ops.ts';
+import type { Tariff } from './tariff.ts';
+
+export interface MeterOptions {
+  readonly book: BookKey;
+  readonly token: string;
+  readonly tariff: Tariff;
+  readonly clock: Clock;
+  /** Inferences per second of one account above which those of a commit share a receipt. */
+  readonly coalesceAbove: number;
+}
+
+export interface MeterStats {
+  readonly uses: number;
+  /** Uses that went into a shared receipt. */
+  readonly coalesced: number;
+}
+
+/** Accounts come from the configuration; this only bounds a mistake. */
+const MAX_ACCOUNTS = 10_000;
+
+interface Account {
+  readonly channel: ChannelKey;
+  second: number;
+  /** Uses in the present second, and in the one before. */
+  count: number;
+  before: number;
+}
+
+/** Sorts uses by account and names their channel; everything that costs is left to the writer thread. */
+export class ChannelMeter implements Meter {
+  readonly #options: MeterOptions;
+  readonly #accounts = new Map<string, Account>();
+  readonly #separator: Uint8Array;
+  #uses = 0;
+  #coalesced = 0;
+
+  constructor(options: MeterOptions) {
+    this.#options = options;
+    this.#separator = separatorOf(options.book);
+  }
+
+  charge(uses: readonly Usage[]): readonly ModuleOp[] {
+    if (uses.length === 0) return [];
+    this.#uses += uses.length;
+    const account = uses[0]!.account;
+    if (uses.every((use) => use.account === account)) return [this.#op(account, uses)];
+    return [...Map.groupBy(uses, (use) => use.account)].map(([name, group]) => this.#op(name, group));
+  }
+
+  stats(): MeterStats {
+    return { uses: this.#uses, coalesced: this.#coalesced };
+  }
+
+  #op(name: string, uses: readonly Usage[]): ModuleOp {
+    const { book, tariff, clock, coalesceAbove } = this.#options;
+    const account = this.#account(name);
+    const coalesce = this.#rate(account, uses.length) > coalesceAbove && uses.length > 1;
+    if (coalesce) this.#coalesced += uses.length;
+    const args: ChargeArgs = {
+      book,
+      channel: account.channel,
+      tariff: tariff.json,
+      uses,
+      coalesce,
+      onConflict: 'skip',
+      time: { synced: clock.synced(), now: clock.now(), monotonic: clock.monotonic(), boot: BOOT },
+    };
+    return { op: 'billing.charge', args };
+  }
+
+  #rate(account: Account, uses: number): number {
+    const second = Math.floor(this.#options.clock.monotonic() / 1000);
+    if (second !== account.second) {
+      account.before = second === account.second + 1 ? account.count : 0;
+      account.second = second;
+      account.count = 0;
+    }
+    account.count += uses;
+    return Math.max(account.count, account.before);
+  }
+
+  #account(name: string): Account {
+    const known = this.#accounts.get(name);
+    if (known) return known;
+    if (this.#accounts.size >= MAX_ACCOUNTS) this.#accounts.clear();
+    const config = selfChannel(this.#options.book.device, this.#options.token, name);
+    const channel: ChannelKey = {
+      channelId: channelId(this.#separator, config),
+      account: name,
+      config: canonicalJson(config),
+    };
+    const account: Account = { channel, second: -1, count: 0, before: 0 };
+    this.#accounts.set(name, account);
+    return account;
+  }
+}
+
+/** Tells uses of this start from those before it. */
+export const BOOT: string = randomUUID();
+
+/**
+ * Terms of the channel on which the owner of a gateway meters its own pipelines: the device bills itself, nothing is
+ * paid, and the receipts still chain, batch and verify like any other. One channel per account, told apart by the salt.
+ */
+export function selfChannel(
+  device: string,
+  token: string,
+  account: string,
+): ChannelConfig & { salt: string } {
+  return {
+    payer: device,
+    payerSigner: device,
+    provider: device,
+    device,
+    token,
+    withdrawDelay: 7 * 86_400,
+    disputeWindow: 86_400,
+    salt: toHex(keccak(utf8(account))),
+  };
+}
+
+/** A channel's id from its stored terms, for checking. Throws when they are not terms. */
+export function channelIdOf(separator: Uint8Array, config: string): Uint8Array {
+  const terms = JSON.parse(config) as ChannelConfig & { salt: string };
+  return channelId(separator, { ...terms, salt: fromHex(terms.salt) });
+}

@@ -1,0 +1,115 @@
+import type { ChainView } from '../ports/chain.ts';
+import { sameBytes } from './bytes.ts';
+import type { BatchRow, InFlight, Outbox } from './outbox-ops.ts';
+
+/**
+ * What the poster does next: a pure function of what the chain says and what the outbox holds. It can be asked again at
+ * any time and after any crash, because nothing it needs lives in memory only.
+ */
+
+export interface PosterRules {
+  readonly maxReceipts: number;
+  /** A batch is posted at the latest this long after its first receipt. */
+  readonly maxAgeMs: number;
+  /** With a free poster and any receipts, post this long after the last post; undefined: wait for `maxAgeMs`. */
+  readonly idleMs: number | undefined;
+  /** A transaction that waits longer is replaced. */
+  readonly replaceAfterMs: number;
+  /** Wei per gas that are never exceeded. */
+  readonly maxFee: bigint;
+}
+
+/** Monotonic times this process knows; all absent after a start. */
+export interface PosterMemory {
+  /** When the transaction was first handed to a node by this process. */
+  readonly sentAt: number | undefined;
+  /** When it was last handed over. */
+  readonly repeatedAt: number | undefined;
+  /** When a post was last seen to move the head. */
+  readonly postedAt: number | undefined;
+}
+
+export interface PosterView {
+  readonly chain: ChainView;
+  readonly outbox: Outbox;
+  readonly memory: PosterMemory;
+  /** Wall clock, ms; only for the age of receipts. */
+  readonly now: number;
+  readonly monotonic: number;
+}
+
+export type PosterStep =
+  | { readonly do: 'rest' }
+  | { readonly do: 'seal'; readonly from: number; readonly to: number }
+  | {
+      readonly do: 'sign';
+      readonly batch: BatchRow;
+      readonly nonce: number;
+      readonly maxFee: bigint;
+      readonly tip: bigint;
+      readonly replaces: boolean;
+    }
+  | { readonly do: 'broadcast'; readonly tx: InFlight }
+  /** The chain's head is none of ours: another gateway posts with this key, or the database is an old copy. */
+  | { readonly do: 'stop'; readonly reason: 'unknown-head' }
+  /** Posting would cost more than allowed. */
+  | { readonly do: 'stop'; readonly reason: 'fee-cap' };
+
+/** A transaction that is in no block is handed over again this often, in case the node has dropped it. */
+const REPEAT_MS = 5_000;
+
+export function nextStep(view: PosterView, rules: PosterRules): PosterStep {
+  const { chain, outbox } = view;
+  if (!outbox.knownHead) return { do: 'stop', reason: 'unknown-head' };
+  const posted = chain.head.toSeq;
+  if (outbox.receipts <= posted) return { do: 'rest' };
+  const best = outbox.next[0];
+  const wanted = Math.min(outbox.receipts, posted + rules.maxReceipts);
+  const seal: PosterStep = { do: 'seal', from: posted + 1, to: wanted };
+
+  const tx = outbox.inFlight;
+  if (!tx) {
+    if (best) return sign(view, rules, best, null);
+    return due(view, rules) ? seal : { do: 'rest' };
+  }
+  if (!sameBytes(tx.prev_head, chain.head.head)) return best ? sign(view, rules, best, tx) : seal;
+  const { sentAt, repeatedAt } = view.memory;
+  if (sentAt === undefined || repeatedAt === undefined) return { do: 'broadcast', tx };
+  if (view.monotonic - sentAt < rules.replaceAfterMs) {
+    return view.monotonic - repeatedAt >= REPEAT_MS ? { do: 'broadcast', tx } : { do: 'rest' };
+  }
+  if (best && best.to_ordinal > tx.to_ordinal) return sign(view, rules, best, tx);
+  if (wanted > tx.to_ordinal) return seal;
+  return best ? sign(view, rules, best, tx) : seal;
+}
+
+function due(view: PosterView, rules: PosterRules): boolean {
+  const { chain, outbox, memory } = view;
+  if (outbox.oldestAt === null) return false;
+  if (outbox.receipts - chain.head.toSeq >= rules.maxReceipts) return true;
+  if (view.now - outbox.oldestAt >= rules.maxAgeMs) return true;
+  if (rules.idleMs === undefined) return false;
+  return memory.postedAt === undefined || view.monotonic - memory.postedAt >= rules.idleMs;
+}
+
+/** Nodes ask for 10 % more than the transaction that is replaced, in both fees; 12.5 % is safe with all of them. */
+const bump = (fee: bigint): bigint => (fee * 1125n + 999n) / 1000n;
+
+function sign(view: PosterView, rules: PosterRules, batch: BatchRow, replaced: InFlight | null): PosterStep {
+  const { chain } = view;
+  let tip = chain.tip;
+  let maxFee = chain.baseFee * 2n + tip;
+  if (replaced) {
+    tip = greater(tip, bump(BigInt(replaced.tip)));
+    maxFee = greater(greater(maxFee, bump(BigInt(replaced.max_fee))), tip);
+  }
+  if (maxFee > rules.maxFee) {
+    const least = replaced ? bump(BigInt(replaced.max_fee)) : 0n;
+    const enough = greater(chain.baseFee + tip, least);
+    if (enough > rules.maxFee) return { do: 'stop', reason: 'fee-cap' };
+    maxFee = rules.maxFee;
+  }
+  return { do: 'sign', batch, nonce: chain.nonce, maxFee, tip, replaces: replaced !== null };
+}
+
+const greater = (a: bigint, b: bigint): bigint => (a > b ? a : b);

@@ -1,0 +1,227 @@
+import type { Alarms } from '../ports/alarms.ts';
+import type { Signer } from '../ports/chain.ts';
+import type { Clock } from '../ports/clock.ts';
+import type { Log } from '../ports/log.ts';
+import { toHex } from './bytes.ts';
+import { headDigest, separatorOf } from './documents.ts';
+import { BOOT } from './meter.ts';
+import type { BookKey, ChargeTime, FinaliseArgs, SignArgs } from './metering-ops.ts';
+import type { BillingStore, Poster, Round } from './poster.ts';
+import type { UnsignedHead } from './receipt-queries.ts';
+import type { Tariff } from './tariff.ts';
+
+export interface SettlerParts {
+  readonly store: BillingStore;
+  readonly signer: Signer;
+  readonly book: BookKey;
+  readonly tariff: Tariff;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly alarms: Alarms;
+  /** Absent without a chain. */
+  readonly poster: Poster | undefined;
+}
+
+export interface SettlerStats {
+  readonly headsSigned: number;
+  readonly transactionsSent: number;
+  /** Receipts that the chain's head covers, as last seen. */
+  readonly posted: number;
+  readonly chain: 'none' | 'waiting' | 'ok' | 'unavailable' | 'stopped';
+  /** Block of the last look at the chain. */
+  readonly block: number;
+}
+
+const ROUND_MS = 1_000;
+const MAX_BACKOFF_MS = 30_000;
+/** An unreachable chain is worth an alarm only when it stays so. */
+const ALARM_AFTER_MS = 60_000;
+/** Signatures take a good half millisecond each; more than this wait for the next round. */
+const HEADS_PER_ROUND = 32;
+const FINALISE_PER_ROUND = 500;
+
+/** Every second: numbers what waited for the time, signs heads, lets the poster do a round. Ends only by `stop`. */
+export class Settler {
+  static readonly IDLE: SettlerStats = {
+    headsSigned: 0,
+    transactionsSent: 0,
+    posted: 0,
+    chain: 'none',
+    block: 0,
+  };
+
+  readonly #parts: SettlerParts;
+  readonly #separator: Uint8Array;
+  #stats: SettlerStats;
+  #cancel: (() => void) | undefined;
+  #running: Promise<void> | undefined;
+  #stopped = false;
+  #backoffMs = 0;
+  #postAt = 0;
+  #unavailableSince: number | undefined;
+
+  constructor(parts: SettlerParts) {
+    this.#parts = parts;
+    this.#separator = separatorOf(parts.book);
+    this.#stats = { ...Settler.IDLE, chain: parts.poster ? 'waiting' : 'none' };
+  }
+
+  start(): void {
+    this.#schedule(0);
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    this.#cancel?.();
+    await this.#running;
+  }
+
+  stats(): SettlerStats {
+    return this.#stats;
+  }
+
+  #schedule(ms: number): void {
+    if (this.#stopped) return;
+    this.#cancel = this.#parts.clock.after(ms, () => {
+      this.#running = this.#tick().finally(() => this.#schedule(ROUND_MS));
+    });
+  }
+
+  /** The store's own refusals (full, stopping) end a round, not the settler: the next one finds the same work. */
+  async #tick(): Promise<void> {
+    const { clock, log, alarms } = this.#parts;
+    if (!clock.synced()) {
+      alarms.raise({
+        kind: 'billing-time',
+        severity: 'warning',
+        message: 'The time is not known; uses are counted but no receipt is made.',
+        fix: 'Give the gateway a time source (NTP, RTC).',
+      });
+      return;
+    }
+    alarms.clear('billing-time');
+    try {
+      await this.#finalise();
+      await this.#signHeads();
+      if (clock.monotonic() >= this.#postAt) await this.#post();
+      alarms.clear('billing-store');
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      log.warn({ reason }, 'billing: a round could not be stored, trying again in a second');
+      alarms.raise({
+        kind: 'billing-store',
+        severity: 'warning',
+        message: `Billing cannot store its work: ${reason}`,
+        fix: 'See the alarms of the store.',
+      });
+    }
+  }
+
+  async #finalise(): Promise<void> {
+    const { store, book, tariff, clock } = this.#parts;
+    if (!(await store.query<boolean>('billing.waiting', { book }))) return;
+    const time: ChargeTime = { synced: true, now: clock.now(), monotonic: clock.monotonic(), boot: BOOT };
+    const args: FinaliseArgs = { book, tariff: tariff.json, limit: FINALISE_PER_ROUND, time };
+    await store.commit({ ops: [{ op: 'billing.finalise', args }] });
+  }
+
+  async #signHeads(): Promise<void> {
+    const { store, book, signer } = this.#parts;
+    const open = await store.query<UnsignedHead[]>('billing.unsigned', { book, limit: HEADS_PER_ROUND });
+    if (open.length === 0) return;
+    const heads: { channel: number; seq: number; signature: Uint8Array }[] = [];
+    for (const head of open) {
+      const digest = headDigest(this.#separator, {
+        channelId: head.channel_id,
+        seq: head.seq,
+        cumulative: BigInt(head.cumulative),
+        receiptHash: head.hash,
+      });
+      heads.push({ channel: head.channel, seq: head.seq, signature: signer.sign(digest) });
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    const args: SignArgs = { heads };
+    await store.commit({ ops: [{ op: 'billing.sign', args }] });
+    this.#stats = { ...this.#stats, headsSigned: this.#stats.headsSigned + heads.length };
+  }
+
+  async #post(): Promise<void> {
+    const round = await this.#parts.poster?.round();
+    if (!round) return;
+    if (round.kind === 'unavailable') this.#unavailable(round);
+    else if (round.kind === 'stopped') this.#halted(round);
+    else this.#settled(round);
+  }
+
+  #settled(round: Extract<Round, { kind: 'settled' }>): void {
+    const { log, alarms, book } = this.#parts;
+    this.#backoffMs = 0;
+    this.#unavailableSince = undefined;
+    for (const kind of ['billing-chain', 'billing-head', 'billing-fee']) alarms.clear(kind);
+    for (const hash of round.sent) log.info({ tx: toHex(hash) }, 'billing: sent a batch to the ledger');
+    for (const change of round.drift) {
+      if (change.to === 'SENT')
+        log.warn(
+          { batch: change.id, was: change.from },
+          'billing: the chain took a batch back, sending it again',
+        );
+      else
+        log.info(
+          { batch: change.id, state: change.to, ledger: book.address },
+          'billing: a batch is in the chain',
+        );
+    }
+    const transactionsSent = this.#stats.transactionsSent + round.sent.length;
+    const { block, head } = round.view;
+    this.#stats = { ...this.#stats, transactionsSent, posted: head.toSeq, chain: 'ok', block };
+  }
+
+  #unavailable(round: Extract<Round, { kind: 'unavailable' }>): void {
+    const { clock, log, alarms } = this.#parts;
+    const now = clock.monotonic();
+    this.#unavailableSince ??= now;
+    this.#backoffMs = Math.min(MAX_BACKOFF_MS, Math.max(ROUND_MS, this.#backoffMs * 2));
+    this.#postAt = now + this.#backoffMs;
+    this.#stats = { ...this.#stats, chain: 'unavailable' };
+    const { code, reason } = round;
+    log.warn(
+      { code, reason, retryMs: this.#backoffMs },
+      'billing: cannot post, receipts wait in the database',
+    );
+    if (code === 'unreachable' && now - this.#unavailableSince < ALARM_AFTER_MS) return;
+    alarms.raise({
+      kind: 'billing-chain',
+      severity: 'warning',
+      message: `Batches cannot be posted: ${reason}`,
+      fix:
+        code === 'wrong'
+          ? 'Check billing.chain.rpcUrl, chainId and ledger.'
+          : 'Check the uplink, billing.chain.rpcUrl and the balance of the device key.',
+    });
+  }
+
+  #halted(round: Extract<Round, { kind: 'stopped' }>): void {
+    const { alarms, book } = this.#parts;
+    this.#stats = {
+      ...this.#stats,
+      chain: 'stopped',
+      posted: round.view.head.toSeq,
+      block: round.view.block,
+    };
+    if (round.reason === 'fee-cap') {
+      alarms.raise({
+        kind: 'billing-fee',
+        severity: 'warning',
+        message: 'Posting costs more per gas than billing.chain.maxFeeGwei; batches wait.',
+        fix: 'Wait, or raise maxFeeGwei.',
+      });
+      return;
+    }
+    alarms.raise({
+      kind: 'billing-head',
+      severity: 'critical',
+      message: `The ledger holds a batch of device ${book.device} that this gateway does not know.`,
+      fix: 'Another gateway posts with this key, or the data folder is an old copy: give each gateway its own key, or restore the newest data.',
+    });
+  }
+}

@@ -1,0 +1,13 @@
+import type { StoreModule } from '../store/types.ts';
+import { charge, finalise, sign } from './metering-ops.ts';
+import { mined, outbox, range, reconcile, seal, sent, signed } from './outbox-ops.ts';
+import { batches, books, evidence, list, unsigned, waiting } from './receipt-queries.ts';
+import { MIGRATIONS } from './store-schema.ts';
+
+/** Billing inside the writer thread: receipts commit in the same transaction as the results they are for. */
+export const storeModule: StoreModule = {
+  name: 'billing',
+  migrations: MIGRATIONS,
+  ops: { charge, finalise, sign, seal, signed, sent, mined, reconcile },
+  queries: { outbox, range, unsigned, waiting, list, evidence, books, batches },
+};
