@@ -1,0 +1,27 @@
+/**
+ * `npm run build`: JavaScript for packages and images, in `dist/` with the same tree. What is not TypeScript but read
+ * at run time (model bundles, contract artefacts, the demo's configuration) is copied beside it.
+ */
+import { spawnSync } from 'node:child_process';
+import { cpSync, rmSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+const dist = join(root, 'dist');
+const SOURCES = ['gateway', 'adapters', 'models', 'deploy/contracts', 'deploy/demo'];
+
+rmSync(dist, { recursive: true, force: true });
+const compiler = join(dirname(fileURLToPath(import.meta.resolve('typescript/package.json'))), 'bin/tsc');
+const compiled = spawnSync(process.execPath, [compiler, '-p', join(root, 'deploy/tsconfig.build.json')], {
+  stdio: 'inherit',
+});
+if (compiled.status !== 0) process.exit(compiled.status ?? 1);
+
+for (const folder of SOURCES) {
+  cpSync(join(root, folder), join(dist, folder), {
+    recursive: true,
+    filter: (source) => !/\.(ts|md|sol)$/.test(source),
+  });
+}
+cpSync(join(root, 'package.json'), join(dist, 'package.json'));
