@@ -88,6 +88,11 @@ export const ERROR_CODES = {
   COAP_PROTOCOL: 'The server answers against the protocol. Look at what it sends with `coap-client -v 7`.',
   COAP_BUSY: 'Wait for earlier requests before sending more, or raise the window.',
   COAP_CLOSED: 'The client has been closed; make another.',
+  // pipelines
+  PIPELINE_COLUMNS: 'Set `fields` of the pipeline to the fields of its stream, in the order the model wants.',
+  PIPELINE_ROWS: 'Set `window.count` (or `window.rows`) of the pipeline to the rows the model wants.',
+  PIPELINE_STATE: 'A row of saved state is damaged; the pipeline begins with empty windows after its cursor.',
+  CONDITION_SYNTAX: 'Write comparisons of outputs joined by and, or, not: score >= 0.9 and label == "fault".',
 } as const;
 
 export type ErrorCode = keyof typeof ERROR_CODES;

@@ -1,0 +1,432 @@
+import { GatewayError } from '../errors.ts';
+import { GrowableBytes } from './bytes.ts';
+import type { CallAnswers, DeviceRow, LoadedStream, StreamFigures, StreamTerms } from './protocol.ts';
+import { readSegment } from './segment-reader.ts';
+import { beginRecord, endRecord, writeSegment } from './segment-writer.ts';
+import { StreamTail } from './tail.ts';
+import type {
+  DeviceEntry,
+  JournalRecord,
+  JournalStream,
+  NewRecord,
+  StreamOptions,
+  StreamStats,
+} from './types.ts';
+
+/** About how much one read from disk brings, see {@link JournalStream.read}. */
+const READ_BYTES = 1024 * 1024;
+/** A stream's encoding buffer that grew beyond this is given back when little of it is used. */
+const IDLE_BUFFER_BYTES = 128 * 1024;
+const MAX_DEVICE_NAME = 1024;
+
+/** What a stream needs of the store that owns it. */
+export interface StreamHost {
+  now(): number;
+  append(
+    stream: Stream<unknown>,
+    records: readonly NewRecord<unknown>[],
+    done: (error: Error | null) => void,
+  ): void;
+  readSegments(streamId: number, after: number, limit: number, bytes: number): Promise<CallAnswers['read']>;
+  damaged(stream: Stream<unknown>, seqs: readonly number[]): void;
+}
+
+/** A device of a stream. `count` and the last times are of committed records; `next` runs ahead with the queue. */
+export interface DeviceState extends DeviceEntry {
+  count: number;
+  lastSeq: number;
+  lastTime: number;
+  lastArrival: number;
+  next: number;
+  /** Which segment last listed it, and where. */
+  segment: number;
+  index: number;
+  base: number;
+  /** `lastSeq` when its row was last saved. */
+  savedSeq: number;
+}
+
+/** The records of one stream in one group, encoded as they come. */
+export interface FormingSegment {
+  readonly id: number;
+  readonly stream: Stream<unknown>;
+  readonly firstSeq: number;
+  readonly firstArrival: number;
+  readonly records: JournalRecord<unknown>[];
+  readonly devices: DeviceState[];
+  readonly out: GrowableBytes;
+}
+
+/** How much a segment held at some moment. */
+export interface SegmentMark {
+  readonly length: number;
+  readonly records: number;
+  readonly devices: number;
+}
+
+export function markOf(segment: FormingSegment): SegmentMark {
+  return {
+    length: segment.out.length,
+    records: segment.records.length,
+    devices: segment.devices.length,
+  };
+}
+
+let segmentIds = 0;
+
+/** One journal stream on the main thread: numbers and encodes what is appended, answers reads. */
+export class Stream<T> implements JournalStream<T> {
+  readonly name: string;
+  /** Assigned when the store starts. */
+  id = 0;
+  readonly options: StreamOptions<T>;
+  readonly tailRecords = new StreamTail();
+  readonly #host: StreamHost;
+  readonly #devices = new Map<string, DeviceState>();
+  readonly #listeners = new Set<() => void>();
+  #spare: GrowableBytes | undefined;
+  #nextSeq = 1;
+  #lastArrival = 0;
+  #committedArrival = 0;
+  #figures: StreamFigures;
+  /** Whether anybody reads it, so that its newest records are worth keeping in memory. */
+  followed = false;
+  #sweep: { devices: Iterator<DeviceState>; asOf: number } | undefined;
+  #sweptTo = 0;
+
+  constructor(name: string, options: StreamOptions<T>, host: StreamHost) {
+    this.name = name;
+    this.options = options;
+    this.#host = host;
+    this.#figures = { id: 0, head: 0, tail: 1, records: 0, bytes: 0, full: false };
+  }
+
+  get terms(): StreamTerms {
+    const { maxBytes, maxAgeMs, whenFull } = this.options;
+    return { id: this.id, name: this.name, maxBytes, maxAgeMs, whenFull };
+  }
+
+  get head(): number {
+    return this.#figures.head;
+  }
+
+  get tail(): number {
+    return this.#figures.tail;
+  }
+
+  get full(): boolean {
+    return this.#figures.full;
+  }
+
+  append(records: readonly NewRecord<T>[], done: (error: Error | null) => void): void {
+    this.#host.append(this as Stream<unknown>, records, done);
+  }
+
+  read(after: number, limit: number): JournalRecord<T>[] | Promise<JournalRecord<T>[]> {
+    if (after >= this.head || limit <= 0) return [];
+    const from = Math.max(after, this.tail - 1, 0);
+    const recent = this.tailRecords.read(from, limit);
+    if (recent !== undefined) return recent as JournalRecord<T>[];
+    return this.#readSegments(from, limit);
+  }
+
+  onCommit(listener: () => void): () => void {
+    this.followed = true;
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  devices(): Iterable<DeviceEntry> {
+    return committed(this.#devices.values());
+  }
+
+  stats(): StreamStats {
+    const { records, bytes, head, tail } = this.#figures;
+    return { records, bytes, head, tail };
+  }
+
+  /** Takes over what the database holds. */
+  load(loaded: LoadedStream): void {
+    this.#devices.clear();
+    for (const row of loaded.devices) this.#devices.set(row.device, fromRow(row));
+    this.#committedArrival = loaded.lastArrival;
+    this.#sweep = undefined;
+    this.#sweptTo = loaded.devicesAsOf;
+    this.setFigures(loaded);
+    this.rewind();
+  }
+
+  setFigures(figures: StreamFigures): void {
+    this.#figures = figures;
+  }
+
+  /** Forgets the numbering of what was queued and not committed. */
+  rewind(): void {
+    this.#nextSeq = this.head + 1;
+    this.#lastArrival = this.#committedArrival;
+  }
+
+  begin(): FormingSegment {
+    const out = this.#spare ?? new GrowableBytes();
+    this.#spare = undefined;
+    this.#lastArrival = Math.max(this.#lastArrival, Math.floor(this.#host.now()));
+    return {
+      id: ++segmentIds,
+      stream: this as Stream<unknown>,
+      firstSeq: this.#nextSeq,
+      firstArrival: this.#lastArrival,
+      records: [],
+      devices: [],
+      out,
+    };
+  }
+
+  /**
+   * Numbers and encodes records at the end of the segment, all or none.
+   * @throws GatewayError STORE_DEVICES or STORE_RECORD, with the segment as it was
+   */
+  encode(segment: FormingSegment, records: readonly NewRecord<T>[]): void {
+    const { out } = segment;
+    const { codec } = this.options;
+    const mark = markOf(segment);
+    const arrival = Math.max(this.#lastArrival, Math.floor(this.#host.now()));
+    const delta = arrival - segment.firstArrival;
+    try {
+      for (const record of records) {
+        const device = this.#deviceOf(record.device);
+        const deviceSeq = ++device.next;
+        if (device.segment !== segment.id) {
+          device.segment = segment.id;
+          device.index = segment.devices.length;
+          device.base = deviceSeq;
+          segment.devices.push(device);
+        }
+        const ordinal = segment.records.length;
+        segment.records.push({
+          seq: segment.firstSeq + ordinal,
+          device: record.device,
+          deviceSeq,
+          time: record.time,
+          arrival,
+          flags: record.flags,
+          value: record.value,
+        });
+        const start = beginRecord(
+          out,
+          ordinal,
+          device.index,
+          deviceSeq - device.base,
+          record.time,
+          record.flags,
+          delta,
+        );
+        codec.encode(record.value, out);
+        endRecord(out, start);
+      }
+    } catch (error) {
+      this.#trim(segment, mark);
+      if (error instanceof GatewayError) throw error;
+      throw new GatewayError('STORE_RECORD', `store: a record of ${this.name} could not be encoded`, {
+        cause: error,
+      });
+    }
+    this.#lastArrival = arrival;
+    this.#nextSeq += records.length;
+  }
+
+  /** Takes records off the end of a segment again. */
+  undo(segment: FormingSegment, mark: SegmentMark): void {
+    this.#nextSeq -= segment.records.length - mark.records;
+    this.#trim(segment, mark);
+  }
+
+  /** Writes the finished segment into the buffer of the group; returns where and what. */
+  finish(segment: FormingSegment, group: GrowableBytes) {
+    const offset = group.length;
+    const { out, records, firstSeq, firstArrival } = segment;
+    const length = writeSegment(
+      group,
+      {
+        streamId: this.id,
+        firstSeq,
+        count: records.length,
+        firstArrival,
+        devices: segment.devices.map(({ device, base }) => ({ name: device, base })),
+      },
+      out.written(),
+    );
+    const lastArrival = records[records.length - 1]!.arrival;
+    this.#reuse(out);
+    return { streamId: this.id, firstSeq, count: records.length, firstArrival, lastArrival, offset, length };
+  }
+
+  /** Called once the records are committed. */
+  committed(records: readonly JournalRecord<unknown>[]): void {
+    for (const record of records) {
+      const device = this.#devices.get(record.device)!;
+      device.count = record.deviceSeq;
+      device.lastSeq = record.seq;
+      device.lastTime = record.time;
+      device.lastArrival = record.arrival;
+    }
+    this.#committedArrival = records[records.length - 1]!.arrival;
+  }
+
+  /** Called when the records will not be committed, or will be numbered anew. */
+  abandon(segment: FormingSegment): void {
+    this.#takeBack(segment.records);
+    for (const device of segment.devices) device.segment = 0;
+  }
+
+  notify(onError: (error: unknown) => void): void {
+    for (const listener of this.#listeners) {
+      try {
+        listener();
+      } catch (error) {
+        onError(error);
+      }
+    }
+  }
+
+  /**
+   * Goes on saving device counters, at most `limit` rows a time, once `every` records have come since the last round.
+   * @returns the seq up to which all saved rows are true when a round is complete
+   */
+  sweepDevices(every: number, limit: number, into: DeviceRow[]): number | undefined {
+    if (this.#sweep === undefined) {
+      if (this.head - this.#sweptTo < every) return undefined;
+      this.#sweep = { devices: this.#devices.values(), asOf: this.head };
+    }
+    const { devices, asOf } = this.#sweep;
+    for (let rows = 0; rows < limit; ) {
+      const next = devices.next();
+      if (next.done) {
+        this.#sweep = undefined;
+        this.#sweptTo = asOf;
+        return asOf;
+      }
+      const { device, count, lastSeq, lastTime, lastArrival, savedSeq } = next.value;
+      if (lastSeq === savedSeq) continue;
+      next.value.savedSeq = lastSeq;
+      into.push({ streamId: this.id, device, count, lastSeq, lastTime, lastArrival });
+      rows++;
+    }
+    return undefined;
+  }
+
+  #deviceOf(name: string): DeviceState {
+    const known = this.#devices.get(name);
+    if (known !== undefined) return known;
+    if (name.length === 0 || name.length > MAX_DEVICE_NAME) {
+      throw new GatewayError('STORE_RECORD', 'store: a record needs the name of its device', {
+        received: name.slice(0, 64),
+        expected: `1 to ${MAX_DEVICE_NAME} characters`,
+      });
+    }
+    if (this.#devices.size >= this.options.maxDevices) {
+      throw new GatewayError('STORE_DEVICES', `store: ${this.name} has all the devices it may have`, {
+        received: name.slice(0, 64),
+        expected: `one of its ${this.options.maxDevices} devices`,
+      });
+    }
+    const device = fromRow({
+      streamId: this.id,
+      device: name,
+      count: 0,
+      lastSeq: 0,
+      lastTime: 0,
+      lastArrival: 0,
+    });
+    this.#devices.set(name, device);
+    return device;
+  }
+
+  #takeBack(records: readonly JournalRecord<unknown>[]): void {
+    for (const record of records) {
+      const device = this.#devices.get(record.device);
+      if (device === undefined) continue;
+      device.next--;
+      if (device.next === 0) this.#devices.delete(record.device);
+    }
+  }
+
+  #trim(segment: FormingSegment, mark: SegmentMark): void {
+    segment.out.truncate(mark.length);
+    this.#takeBack(segment.records.splice(mark.records));
+    for (const device of segment.devices.splice(mark.devices)) device.segment = 0;
+  }
+
+  #reuse(out: GrowableBytes): void {
+    if (out.capacity > IDLE_BUFFER_BYTES && out.length < out.capacity / 4) return;
+    out.truncate(0);
+    this.#spare = out;
+  }
+
+  async #readSegments(after: number, limit: number): Promise<JournalRecord<T>[]> {
+    let from = after;
+    for (;;) {
+      const segments = await this.#host.readSegments(this.id, from, limit, READ_BYTES);
+      const found: JournalRecord<T>[] = [];
+      for (const segment of segments) this.#decode(segment, from, limit, found);
+      const last = segments[segments.length - 1];
+      if (found.length > 0 || last === undefined) return found;
+      // Everything in there was damaged: go on behind it.
+      from = last.firstSeq + last.count - 1;
+      if (from >= this.head) return [];
+    }
+  }
+
+  #decode(
+    segment: CallAnswers['read'][number],
+    after: number,
+    limit: number,
+    found: JournalRecord<T>[],
+  ): void {
+    const content = readSegment(segment.bytes);
+    const { firstSeq, count } = segment;
+    const head = content?.head;
+    if (content === null || head?.streamId !== this.id || head.firstSeq !== firstSeq) {
+      this.#host.damaged(this as Stream<unknown>, seqsOf(firstSeq, count));
+      return;
+    }
+    const damaged = content.damaged.map((ordinal) => firstSeq + ordinal);
+    for (const record of content.records) {
+      const seq = firstSeq + record.ordinal;
+      if (seq <= after) continue;
+      if (found.length >= limit) break;
+      const { device, deviceSeq, time, arrival, flags } = record;
+      try {
+        const value = this.options.codec.decode(record.body);
+        found.push({ seq, device, deviceSeq, time, arrival, flags, value });
+      } catch {
+        // The bytes are what was written, so this codec cannot read what an older one wrote: as good as damaged.
+        damaged.push(seq);
+      }
+    }
+    if (damaged.length > 0) this.#host.damaged(this as Stream<unknown>, damaged);
+  }
+}
+
+function* committed(devices: Iterable<DeviceState>): Iterable<DeviceEntry> {
+  for (const device of devices) if (device.count > 0) yield device;
+}
+
+function fromRow(row: DeviceRow): DeviceState {
+  const { device, count, lastSeq, lastTime, lastArrival } = row;
+  return {
+    device,
+    count,
+    lastSeq,
+    lastTime,
+    lastArrival,
+    next: count,
+    segment: 0,
+    index: 0,
+    base: 0,
+    savedSeq: lastSeq,
+  };
+}
+
+function seqsOf(firstSeq: number, count: number): number[] {
+  return Array.from({ length: count }, (_, index) => firstSeq + index);
+}
