@@ -1,6 +1,6 @@
 /** What the main thread and the writer thread say to each other. All of it is structured-cloneable. */
 
-import type { AuditRow, CursorPosition, ModuleOp, StateRow } from './types.ts';
+import type { AuditRow, CursorMove, CursorPosition, ModuleOp, StateRow } from './types.ts';
 
 export interface WriterOptions {
   readonly dir: string;
@@ -31,7 +31,7 @@ export interface SegmentPart {
 export interface TransactionPart {
   /** Whether it has records among the segments of the group: if it fails, the group must be numbered anew. */
   readonly appends: boolean;
-  readonly cursors: readonly CursorPosition[];
+  readonly cursors: readonly CursorMove[];
   readonly states: readonly StateRow[];
   readonly ops: readonly ModuleOp[];
   readonly register: readonly CursorPosition[];

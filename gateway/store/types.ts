@@ -104,13 +104,19 @@ export interface CursorPosition {
   readonly seq: number;
 }
 
+/** Where a consumer goes on from. */
+export interface CursorMove extends CursorPosition {
+  /** Whether what the move passes over was given up (an outbox over its quota): it then counts as expired. */
+  readonly expired?: boolean;
+}
+
 /**
  * One atomic unit of a consumer's work: outputs, cursor, state and billing commit together or not at all.
  */
 export interface Transaction {
   /** Records appended to (internal) streams. */
   readonly appends?: readonly StreamAppend[];
-  readonly cursors?: readonly CursorPosition[];
+  readonly cursors?: readonly CursorMove[];
   /** Snapshot rows per consumer and key; `bytes: null` deletes. `asOf` is the seq up to which the state is true. */
   readonly states?: readonly StateRow[];
   /** Statements of other modules, see {@link StoreModule}. */

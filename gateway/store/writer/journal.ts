@@ -1,7 +1,7 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { GatewayError } from '../../errors.ts';
 import type { ExpiredCount, SegmentPart, StreamFigures, StreamTerms } from '../protocol.ts';
-import type { CursorPosition } from '../types.ts';
+import type { CursorMove, CursorPosition } from '../types.ts';
 import {
   addCursor,
   countAppend,
@@ -12,6 +12,7 @@ import {
   reached,
   removeCursor,
   type StreamLedger,
+  skipCursor,
 } from './ledger.ts';
 import { createSegmentTable, segmentTable } from './schema.ts';
 
@@ -138,12 +139,13 @@ export class Journal {
     }
   }
 
-  moveCursors(moves: readonly CursorPosition[]): void {
+  moveCursors(moves: readonly CursorMove[]): void {
     for (const move of moves) {
       const stream = this.#byName.get(move.stream)!;
       const cursor = stream.cursors.find((candidate) => candidate.consumer === move.consumer)!;
       if (move.seq === cursor.seq) continue;
-      moveCursor(stream, cursor, move.seq);
+      if (move.expired) skipCursor(stream, cursor, move.seq, this.#expiredOf(stream));
+      else moveCursor(stream, cursor, move.seq);
       this.#touch(stream);
     }
   }

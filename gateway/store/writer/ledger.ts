@@ -85,6 +85,22 @@ export function moveCursor(ledger: StreamLedger, cursor: CursorState, seq: numbe
   ledger.forwarded += whole(ledger, before, passed(ledger));
 }
 
+/** Moves a cursor over records that its consumer gives up. Those that no other consumer still needs are expired. */
+export function skipCursor(
+  ledger: StreamLedger,
+  cursor: CursorState,
+  seq: number,
+  onExpired: (consumer: string, count: number) => void,
+): void {
+  const before = passed(ledger);
+  const lost = whole(ledger, reached(cursor), seq);
+  cursor.expired += lost;
+  cursor.seq = seq;
+  cursor.dirty = true;
+  ledger.expired += whole(ledger, before, passed(ledger));
+  if (lost > 0) onExpired(cursor.consumer, lost);
+}
+
 /**
  * A new consumer begins at `seq`. What lies before it is none of its business and counts as processed, so that
  * `processed + pending + expired` is everything the stream ever took.
