@@ -93,6 +93,11 @@ export const ERROR_CODES = {
   PIPELINE_ROWS: 'Set `window.count` (or `window.rows`) of the pipeline to the rows the model wants.',
   PIPELINE_STATE: 'A row of saved state is damaged; the pipeline begins with empty windows after its cursor.',
   CONDITION_SYNTAX: 'Write comparisons of outputs joined by and, or, not: score >= 0.9 and label == "fault".',
+  // doors
+  LISTEN_FAILED:
+    'Another program may hold the port: stop it, or choose another port under `listen` in gateway.yaml.',
+  TLS_FILES:
+    'Check the certificate and key files under `listen` in gateway.yaml, and that the gateway may read them.',
 } as const;
 
 export type ErrorCode = keyof typeof ERROR_CODES;
