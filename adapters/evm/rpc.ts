@@ -27,6 +27,7 @@ export class JsonRpc {
   readonly #agent: http.Agent;
   readonly #timeoutMs: number;
   #id = 0;
+  #closed = false;
 
   constructor(url: string, timeoutMs = 10_000) {
     this.#url = new URL(url);
@@ -57,11 +58,14 @@ export class JsonRpc {
     throw new Error(`${method}: ${answer?.error.message ?? 'no answer'}`);
   }
 
+  /** Ends what is under way and refuses everything after. */
   close(): void {
+    this.#closed = true;
     this.#agent.destroy();
   }
 
   #send(body: string): Promise<string> {
+    if (this.#closed) return Promise.reject(new Error('the connection was closed'));
     const { request } = this.#url.protocol === 'https:' ? https : http;
     return new Promise((resolve, reject) => {
       const sending = request(this.#url, {

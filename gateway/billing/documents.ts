@@ -152,6 +152,9 @@ export interface Batch {
 /** The device's head on the ledger after this batch: the struct hash of the batch. */
 export const batchHead = (batch: Batch): Uint8Array => hashStruct('Batch', BILLING_TYPES, { ...batch });
 
+/** What a device signs to stand by a batch; with it anyone can post the batch (`postFor`). */
+export const batchDigest = (separator: Uint8Array, head: Uint8Array): Uint8Array => digest(separator, head);
+
 /** Leaf of a batch's Merkle tree: keccak(keccak(abi.encode(channelId, seq, receiptHash, cumulative))). */
 export function leafOf(head: Head): Uint8Array {
   const words = new Uint8Array(4 * 32);

@@ -103,9 +103,9 @@ export function createBilling(parts: BillingParts): Billing {
       settler.start();
     },
     async stop() {
+      chain?.close(); // ends a request that hangs, so that the settler can end its round
       await settler?.stop();
       settler = undefined;
-      chain?.close();
     },
     stats: () => ({
       ...(meter?.stats() ?? { uses: 0, coalesced: 0 }),

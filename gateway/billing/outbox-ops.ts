@@ -16,6 +16,8 @@ export interface BatchRow {
   readonly root: Uint8Array;
   readonly prev_head: Uint8Array;
   readonly head: Uint8Array;
+  /** The device's EIP-712 signature over the batch. */
+  readonly signature: Uint8Array;
   readonly state: BatchState;
   readonly sealed_at: number;
 }
@@ -105,7 +107,8 @@ export function outbox(db: DatabaseSync, args: OutboxArgs): Outbox | null {
     unnoted: all<{ hash: Uint8Array }>(
       db,
       `SELECT t.hash FROM billing_txs t JOIN billing_batches b ON b.id = t.batch
-       WHERE b.book = ? AND b.state = 'MINED' AND t.nonce < ?
+       WHERE b.book = ? AND t.nonce < ?
+         AND (b.state = 'MINED' OR (b.state = 'FINAL' AND b.id > (SELECT max(id) - 4 FROM billing_batches)))
          AND NOT EXISTS (SELECT 1 FROM billing_txs n WHERE n.batch = b.id AND n.block IS NOT NULL)
        ORDER BY t.signed_at DESC LIMIT 16`,
       book.id,
@@ -208,6 +211,7 @@ export interface SealArgs {
   readonly places: Uint8Array;
   readonly prevHead: Uint8Array;
   readonly head: Uint8Array;
+  readonly signature: Uint8Array;
   readonly now: number;
 }
 
@@ -217,8 +221,8 @@ export function seal(db: DatabaseSync, args: SealArgs): void {
   const added = run(
     db,
     `INSERT OR IGNORE INTO billing_batches
-       (book, from_ordinal, to_ordinal, total, root, prev_head, head, state, sealed_at)
-     VALUES (?, ?, ?, ?, ?, ?, ?, 'SEALED', ?)`,
+       (book, from_ordinal, to_ordinal, total, root, prev_head, head, signature, state, sealed_at)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, 'SEALED', ?)`,
     book.id,
     args.from,
     args.to,
@@ -226,6 +230,7 @@ export function seal(db: DatabaseSync, args: SealArgs): void {
     args.root,
     args.prevHead,
     args.head,
+    args.signature,
     args.now,
   );
   if (added === 0) return;

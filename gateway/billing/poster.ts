@@ -2,7 +2,7 @@ import type { Chain, ChainAnswer, ChainView, Signer } from '../ports/chain.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Transaction } from '../store/types.ts';
 import { toHex } from './bytes.ts';
-import { batchHead } from './documents.ts';
+import { batchDigest, batchHead, separatorOf } from './documents.ts';
 import type { BookKey } from './metering-ops.ts';
 import type { Drift, InFlight, Outbox, RangeRow, SealArgs, SignedArgs } from './outbox-ops.ts';
 import { nextStep, type PosterRules, type PosterStep } from './poster-rules.ts';
@@ -111,11 +111,12 @@ export class Poster {
   }
 
   async #seal(view: ChainView, step: { from: number; to: number }): Promise<void> {
-    const { store, book, clock } = this.#parts;
+    const { store, book, clock, signer } = this.#parts;
     const rows = await store.query<RangeRow[]>('billing.range', { book, from: step.from, to: step.to });
     const tree = await buildTree(rows);
     const total = rows.reduce((sum, row) => sum + BigInt(row.amount), view.head.total);
     const post = { prevHead: view.head.head, root: tree.root, toSeq: step.to, total };
+    const head = batchHead(post);
     const args: SealArgs = {
       book,
       from: step.from,
@@ -123,7 +124,8 @@ export class Poster {
       total: String(total),
       ...tree,
       prevHead: post.prevHead,
-      head: batchHead(post),
+      head,
+      signature: signer.sign(batchDigest(separatorOf(book), head)),
       now: clock.now(),
     };
     await store.commit({ ops: [{ op: 'billing.seal', args }] });

@@ -1,12 +1,10 @@
 import type { DatabaseSync } from 'node:sqlite';
+import { HEAD_EVERY } from './limits.ts';
 import type { BookKey } from './metering-ops.ts';
 import { type BatchRow, findBook, type TxRow } from './outbox-ops.ts';
 import { all, one } from './statements.ts';
 
 /** Read-only looks at channels, receipts and batches. They also run on a database that no gateway has open. */
-
-/** Receipts a device stands behind by one signature at most; bounds what a proof must carry. */
-export const HEAD_EVERY = 256;
 
 export interface UnsignedHead {
   readonly channel: number;

@@ -72,6 +72,7 @@ export const MIGRATIONS: readonly string[] = [
      root BLOB NOT NULL,
      prev_head BLOB NOT NULL,
      head BLOB NOT NULL,
+     signature BLOB NOT NULL,
      state TEXT NOT NULL CHECK (state IN ('SEALED', 'SIGNED', 'SENT', 'MINED', 'FINAL')),
      sealed_at INTEGER NOT NULL,
      UNIQUE (book, head)
