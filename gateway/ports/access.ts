@@ -3,6 +3,8 @@ export interface Principal {
   /** Device name, or `anonymous`. */
   readonly name: string;
   readonly anonymous: boolean;
+  /** The MQTT client identifier (or what stands for it at another door): names the topic of its answers. */
+  readonly clientId?: string;
 }
 
 export interface Credentials {

@@ -1,0 +1,284 @@
+import { createHmac, randomBytes } from 'node:crypto';
+import { isLoopback } from '../config/rules/network.ts';
+import type { Config } from '../config/schema.ts';
+import type { AccessControl, Credentials, Principal } from '../ports/access.ts';
+import type { Clock } from '../ports/clock.ts';
+import type { Log } from '../ports/log.ts';
+import { type DeviceIdentity, type DeviceRole, Identities, type PersonRole } from './identities.ts';
+import { AccessRules, type Asker } from './rules.ts';
+import { neverRight, newSecret, type StoredSecret, sealRandom, verifySecret } from './secrets.ts';
+import { Throttle } from './throttle.ts';
+
+/** Who calls the HTTP interface. */
+export interface ApiCaller {
+  readonly name: string;
+  readonly role: PersonRole;
+}
+
+export interface AccessStats {
+  readonly accepted: number;
+  readonly refused: number;
+  readonly throttled: number;
+}
+
+export interface Access extends AccessControl {
+  readonly identities: Identities;
+  /** Token of the local command line: valid for this run, written by `publishLocalApi`. */
+  readonly localToken: string;
+  /** The caller behind a bearer token: an API token, a login session or the local token; null when it is none. */
+  bearer(token: string, peer: string): Promise<ApiCaller | null>;
+  /** Checks name and password of a person and opens a session; null when they are wrong, `throttled` when to wait. */
+  login(
+    name: string,
+    password: string,
+    peer: string,
+  ): Promise<{ token: string; expiresAt: number } | null | 'throttled'>;
+  /** Whether the peer may read over HTTP without a token: anonymous access is configured and it is on loopback. */
+  openTo(peer: string): boolean;
+  /** Looks at the file at once, without waiting for the watch. */
+  refresh(): void;
+  /** Called with the names of devices that are no longer known or have another secret: end their connections. */
+  onRevoked(listener: (names: ReadonlySet<string>) => void): () => void;
+  stats(): AccessStats;
+  start(signal: AbortSignal): Promise<void>;
+  stop(): Promise<void>;
+}
+
+export interface AccessParts {
+  readonly config: Pick<Config, 'auth' | 'streams'>;
+  readonly dataDir: string;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+/** How often the identity file is looked at; a stat call. */
+const WATCH_MS = 1000;
+const SESSION_MS = 12 * 3_600_000;
+const MAX_SESSIONS = 200;
+/** Decisions remembered of one connection: a device has few topics. */
+const MAX_REMEMBERED = 64;
+/** Stretched passwords computed at once, and waiting: each takes 32 MiB and a thread for some 80 ms. */
+const MAX_STRETCHING = 2;
+const MAX_STRETCH_QUEUE = 64;
+
+interface Remembered {
+  readonly generation: number;
+  readonly publish: Map<string, boolean>;
+}
+
+/** Authentication and access rules over the identities of a data folder. */
+export function createAccess(parts: AccessParts): Access {
+  const { config, clock } = parts;
+  const log = parts.log.child('access');
+  const identities = new Identities(parts.dataDir);
+  const rules = new AccessRules(config.streams);
+  const throttle = new Throttle(clock);
+  const localToken = newSecret();
+  /** Verified stretched passwords under a key of this process, so that reconnecting costs no stretching. */
+  const verifiedKey = randomBytes(32);
+  const verified = new Map<string, { secret: StoredSecret; proof: string }>();
+  const sessions = new Map<string, ApiCaller & { expires: number }>();
+  const remembered = new WeakMap<Principal, Remembered>();
+  const listeners = new Set<(names: ReadonlySet<string>) => void>();
+  const counts = { accepted: 0, refused: 0, throttled: 0 };
+  const nobody = sealRandom(newSecret());
+  const noPerson = neverRight();
+  let generation = 0;
+  let stretching = 0;
+  const stretchQueue: (() => void)[] = [];
+  let cancelWatch: (() => void) | undefined;
+  let known = new Map<string, DeviceIdentity>(identities.devices().map((d) => [d.name, d]));
+
+  const refresh = (): void => {
+    if (!identities.reload()) return;
+    afterChange();
+  };
+
+  const afterChange = (): void => {
+    generation++;
+    const gone = new Set<string>();
+    for (const [name, before] of known) {
+      const now = identities.device(name);
+      if (!now || now.secret.hash !== before.secret.hash || now.role !== before.role) gone.add(name);
+    }
+    known = new Map(identities.devices().map((device) => [device.name, device]));
+    for (const name of gone) verified.delete(`device:${name}`);
+    for (const [token, session] of sessions) {
+      if (identities.person(session.name)?.role !== session.role) sessions.delete(token);
+    }
+    if (gone.size === 0) return;
+    log.info({ devices: gone.size }, 'access: identities were revoked or changed, their connections end');
+    for (const listener of listeners) listener(gone);
+  };
+
+  const watch = (): void => {
+    try {
+      refresh();
+    } catch (error) {
+      log.error(
+        { err: error },
+        'access: cannot read the identities, the known ones stay valid; looking again',
+      );
+    }
+    cancelWatch = clock.after(WATCH_MS, watch);
+  };
+
+  /** Takes turns, so that a flood of logins cannot take all memory and threads. False when too many wait. */
+  const stretchTurn = async (): Promise<boolean> => {
+    if (stretching < MAX_STRETCHING) {
+      stretching++;
+      return true;
+    }
+    if (stretchQueue.length >= MAX_STRETCH_QUEUE) return false;
+    await new Promise<void>((resolve) => stretchQueue.push(resolve));
+    return true;
+  };
+
+  const endTurn = (): void => {
+    const next = stretchQueue.shift();
+    if (next) next();
+    else stretching--;
+  };
+
+  /** Whether the secret is right. `peer` waits after failures only where a secret could be guessed. */
+  const check = async (
+    who: string,
+    stored: StoredSecret | undefined,
+    given: string | Uint8Array,
+    peer: string,
+  ): Promise<boolean | 'throttled'> => {
+    if (stored?.kind !== 'scrypt') {
+      // An unknown name takes as long as a wrong secret.
+      const right = await verifySecret(stored ?? nobody, given);
+      return right && stored !== undefined;
+    }
+    const proof = createHmac('sha256', verifiedKey).update(given).digest('base64url');
+    const before = verified.get(who);
+    if (before?.secret === stored && before.proof === proof) return true;
+    if (throttle.blocked(peer) || !(await stretchTurn())) return 'throttled';
+    try {
+      if (!(await verifySecret(stored, given))) return false;
+    } finally {
+      endTurn();
+    }
+    throttle.succeeded(peer);
+    verified.set(who, { secret: stored, proof });
+    return true;
+  };
+
+  const settle = (right: boolean | 'throttled', peer: string): void => {
+    if (right === true) counts.accepted++;
+    else if (right === 'throttled') counts.throttled++;
+    else {
+      counts.refused++;
+      throttle.failed(peer);
+    }
+  };
+
+  const openTo = (peer: string): boolean => config.auth.anonymous && isLoopback(peer);
+
+  const askerOf = (principal: Principal): Asker | undefined => {
+    const { name, clientId } = principal;
+    if (principal.anonymous)
+      return config.auth.anonymous ? { name, clientId, role: 'integrator' } : undefined;
+    const device = identities.device(name);
+    return device && { name, clientId, role: device.role satisfies DeviceRole };
+  };
+
+  const authenticate = async (credentials: Credentials): Promise<Principal | null> => {
+    const { clientId, username, password, peer } = credentials;
+    if (username === undefined) {
+      if (!openTo(peer)) return null;
+      return { name: 'anonymous', anonymous: true, clientId };
+    }
+    if (password === undefined || password.length > 1024) return null;
+    const device = identities.device(username);
+    const right = await check(`device:${username}`, device?.secret, password, peer);
+    settle(right, peer);
+    if (right !== true || stolenClientId(identities, username, clientId)) return null;
+    return { name: username, anonymous: false, clientId };
+  };
+
+  return {
+    identities,
+    localToken,
+    authenticate,
+    openTo,
+    refresh,
+    mayPublish(principal, topic) {
+      let memory = remembered.get(principal);
+      if (memory === undefined || memory.generation !== generation) {
+        memory = { generation, publish: new Map() };
+        remembered.set(principal, memory);
+      }
+      const before = memory.publish.get(topic);
+      if (before !== undefined) return before;
+      const asker = askerOf(principal);
+      const allowed = asker !== undefined && rules.mayPublish(asker, topic);
+      if (memory.publish.size < MAX_REMEMBERED) memory.publish.set(topic, allowed);
+      return allowed;
+    },
+    maySubscribe(principal, filter) {
+      const asker = askerOf(principal);
+      return asker !== undefined && rules.maySubscribe(asker, filter);
+    },
+    async bearer(token, peer) {
+      if (token.length > 256) return null;
+      if (sameText(token, localToken)) return isLoopback(peer) ? { name: 'local', role: 'admin' } : null;
+      const session = sessions.get(token);
+      if (session) {
+        if (clock.monotonic() < session.expires) return { name: session.name, role: session.role };
+        sessions.delete(token);
+        return null;
+      }
+      const dot = token.indexOf('.');
+      const entry = dot < 0 ? undefined : identities.token(token.slice(0, dot));
+      const right = await check('', entry?.secret, token.slice(dot + 1), peer);
+      settle(right, peer);
+      return right === true && entry ? { name: entry.name, role: entry.role } : null;
+    },
+    async login(name, password, peer) {
+      const person = identities.person(name);
+      if (throttle.blocked(peer)) {
+        counts.throttled++;
+        return 'throttled';
+      }
+      const right = await check(`person:${name}`, person?.secret ?? noPerson, password, peer);
+      settle(right, peer);
+      if (right === 'throttled') return 'throttled';
+      if (!right || !person) return null;
+      if (sessions.size >= MAX_SESSIONS) sessions.delete(sessions.keys().next().value!);
+      const token = newSecret();
+      sessions.set(token, { name, role: person.role, expires: clock.monotonic() + SESSION_MS });
+      return { token, expiresAt: clock.now() + SESSION_MS };
+    },
+    onRevoked(listener) {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+    stats: () => ({ ...counts }),
+    async start(signal) {
+      signal.throwIfAborted();
+      if (cancelWatch === undefined) watch();
+    },
+    async stop() {
+      cancelWatch?.();
+      cancelWatch = undefined;
+      sessions.clear();
+    },
+  };
+}
+
+/**
+ * Whether a device connects under the client identifier of another: it would take over that one's session and the
+ * messages queued for it [MQTT-3.1.4-2]. An identifier that is a device's name is that device's.
+ */
+function stolenClientId(identities: Identities, username: string, clientId: string): boolean {
+  return clientId !== username && identities.device(clientId) !== undefined;
+}
+
+function sameText(a: string, b: string): boolean {
+  const key = randomBytes(16);
+  const digest = (text: string): Buffer => createHmac('sha256', key).update(text).digest();
+  return digest(a).equals(digest(b));
+}
