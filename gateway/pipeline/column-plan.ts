@@ -1,0 +1,101 @@
+import type { PipelineConfig, StreamConfig } from '../config/schema.ts';
+import { GatewayError } from '../errors.ts';
+import type { ModelInfo } from '../ports/inference.ts';
+import { fieldIndex } from '../stream/columns.ts';
+
+/** What a pipeline hands its model. */
+export interface ColumnPlan {
+  /** Names of the columns; empty for the one numeric field of each reading. */
+  readonly names: readonly string[];
+  /** Rows to fit each window into; undefined leaves it as it is. */
+  readonly rows: number | undefined;
+}
+
+/**
+ * Which columns and rows the windows of a pipeline have: its `fields`, else what the model declares, else the single
+ * numeric field. Throws PIPELINE_COLUMNS or PIPELINE_ROWS when pipeline, streams and model do not fit.
+ * @param sources configuration of the streams it takes; undefined for another pipeline, whose outputs are its own
+ */
+export function planColumns(
+  pipeline: PipelineConfig,
+  model: ModelInfo,
+  sources: readonly (StreamConfig | undefined)[],
+): ColumnPlan {
+  const fields = knownFields(sources);
+  return { names: columnNames(pipeline, model, fields), rows: windowRows(pipeline, model, sources) };
+}
+
+function columnNames(
+  pipeline: PipelineConfig,
+  model: ModelInfo,
+  fields: Map<string, boolean> | undefined,
+): readonly string[] {
+  const { features } = model;
+  const chosen = pipeline.fields;
+  if (chosen && features.length > 0 && chosen.length !== features.length) {
+    throw misfit(
+      pipeline,
+      model,
+      `gives ${chosen.length} columns`,
+      `${features.length}: ${features.join(', ')}`,
+    );
+  }
+  const names = chosen ?? features;
+  if (names.length === 0) return joinedDefault(pipeline);
+  if (fields === undefined) return names;
+  const numeric = [...fields].filter(([, number]) => number).map(([name]) => name);
+  const absent = names.filter((name) => fieldIndex(name, numeric) === -1);
+  if (absent.length === 0) return names;
+  // A model of one sensor takes whatever one column the stream has, under any name.
+  if (!chosen && names.length === 1 && numeric.length === 1) return [];
+  throw misfit(
+    pipeline,
+    model,
+    `has no numeric field ${absent.map((name) => JSON.stringify(name)).join(', ')}`,
+    `fields of ${[pipeline.from].flat().join(', ')}: ${numeric.join(', ')}`,
+  );
+}
+
+/** The one field of each joined stream, or of the one stream. */
+function joinedDefault({ from }: PipelineConfig): readonly string[] {
+  return Array.isArray(from) ? from : [];
+}
+
+function windowRows(
+  { id, window }: PipelineConfig,
+  model: ModelInfo,
+  sources: readonly (StreamConfig | undefined)[],
+): number | undefined {
+  if (!('count' in window)) return window.rows ?? model.rows;
+  const scalars = sources.every(
+    (s) =>
+      s !== undefined && s.decode !== 'raw' && !Object.values(s.fields ?? {}).some((f) => f.type === 'array'),
+  );
+  if (scalars && model.rows !== undefined && model.rows !== window.count) {
+    throw new GatewayError(
+      'PIPELINE_ROWS',
+      `pipeline ${id}: a window has ${window.count} readings, ${model.name} wants ${model.rows} rows`,
+      { received: window.count, expected: String(model.rows) },
+    );
+  }
+  return undefined;
+}
+
+/** Field → whether it is a number; qualified when joined. Undefined when some source does not say its fields. */
+function knownFields(sources: readonly (StreamConfig | undefined)[]): Map<string, boolean> | undefined {
+  const known = new Map<string, boolean>();
+  for (const source of sources) {
+    if (source?.fields === undefined) return undefined;
+    for (const [name, field] of Object.entries(source.fields)) {
+      known.set(sources.length > 1 ? `${source.id}.${name}` : name, field.type !== 'string');
+    }
+  }
+  return known;
+}
+
+function misfit(pipeline: PipelineConfig, model: ModelInfo, problem: string, expected: string): GatewayError {
+  return new GatewayError('PIPELINE_COLUMNS', `pipeline ${pipeline.id}, model ${model.name}: ${problem}`, {
+    received: pipeline.fields ?? model.features,
+    expected,
+  });
+}

@@ -1,0 +1,148 @@
+import { asGatewayError } from '../errors.ts';
+import type { Clock } from '../ports/clock.ts';
+import type { Log } from '../ports/log.ts';
+import type { Outbound, Publisher } from '../ports/publisher.ts';
+import type { JournalRecord, JournalStream, Store } from '../store/types.ts';
+import type { Condition } from '../stream/condition.ts';
+import { pause } from './commit.ts';
+import { Wake } from './wake.ts';
+
+/** Results per hand-over to the broker. */
+const BATCH = 256;
+const FIRST_RETRY_MS = 100;
+const LAST_RETRY_MS = 30_000;
+
+export interface ResultPublisherOptions {
+  readonly pipeline: string;
+  readonly gateway: string;
+  readonly store: Store;
+  readonly results: JournalStream<string>;
+  readonly publisher: Publisher;
+  /** Captures: {device} {pipeline} {gateway}. */
+  readonly topic: string;
+  readonly qos: 0 | 1 | 2;
+  readonly retain: boolean;
+  readonly when: Condition | undefined;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+/**
+ * Publishes a pipeline's results to local clients: a consumer with its own cursor on the result stream, so that a
+ * slow or absent broker holds no pipeline back. Delivery guarantee: at least once, in order, each with its stable id.
+ */
+export class ResultPublisher {
+  readonly counters = { published: 0, filtered: 0, failures: 0 };
+  readonly #options: ResultPublisherOptions;
+  readonly #name: string;
+  readonly #wake = new Wake();
+  readonly #abort = new AbortController();
+  readonly #topics = new Map<string, string>();
+  #loop: Promise<void> | undefined;
+  #endCommits: (() => void) | undefined;
+
+  constructor(options: ResultPublisherOptions) {
+    this.#options = options;
+    this.#name = `publish/${options.pipeline}`;
+  }
+
+  start(): void {
+    const { store, results } = this.#options;
+    const cursor = store.consumer(this.#name, results.name, 'oldest');
+    this.#endCommits = results.onCommit(() => this.#wake.ring());
+    this.#loop = this.#run(cursor.seq);
+  }
+
+  /** Gives up what is under way; it is published again after the next start. Idempotent. */
+  async stop(): Promise<void> {
+    this.#abort.abort();
+    this.#wake.ring();
+    await this.#loop;
+    this.#endCommits?.();
+    this.#endCommits = undefined;
+  }
+
+  async #run(from: number): Promise<void> {
+    const { results, store } = this.#options;
+    let after = from;
+    let delay = FIRST_RETRY_MS;
+    while (!this.#abort.signal.aborted) {
+      try {
+        const { head } = results;
+        const records = after < head ? await results.read(after, BATCH) : [];
+        if (records.length === 0 && after >= head) {
+          await this.#wake.sleep();
+          continue;
+        }
+        const seq = records.at(-1)?.seq ?? head;
+        if (!(await this.#publish(records))) return;
+        await store.commit({ cursors: [{ consumer: this.#name, stream: results.name, seq }] });
+        after = seq;
+        delay = FIRST_RETRY_MS;
+      } catch (error) {
+        if (this.#abort.signal.aborted) return;
+        await this.#retryIn(delay, error);
+        delay = Math.min(delay * 2, LAST_RETRY_MS);
+      }
+    }
+  }
+
+  /** False when stopped before the broker answered: the cursor stays. */
+  async #publish(records: readonly JournalRecord<string>[]): Promise<boolean> {
+    const messages: Outbound[] = [];
+    for (const record of records) {
+      if (this.#passes(record.value)) messages.push(this.#message(record));
+      else this.counters.filtered++;
+    }
+    if (messages.length === 0) return true;
+    const { signal } = this.#abort;
+    const published = this.#options.publisher.publish(messages).then(() => true);
+    const done = await Promise.race([published, aborted(signal)]);
+    if (done) this.counters.published += messages.length;
+    return done;
+  }
+
+  async #retryIn(delay: number, error: unknown): Promise<void> {
+    const { clock, log } = this.#options;
+    const { code, message } = asGatewayError(error);
+    this.counters.failures++;
+    log.warn({ code, retryMs: delay }, `${this.#name}: could not publish (${message}), trying again`);
+    await pause(clock, delay, this.#abort.signal);
+  }
+
+  #passes(json: string): boolean {
+    const { when } = this.#options;
+    if (when === undefined) return true;
+    const document = JSON.parse(json) as { outputs: Record<string, unknown> };
+    return when(document.outputs, document as unknown as Record<string, unknown>);
+  }
+
+  #message({ device, value }: JournalRecord<string>): Outbound {
+    const { qos, retain } = this.#options;
+    return { topic: this.#topic(device), payload: value, qos, retain };
+  }
+
+  // Bounded by the result stream's limit on devices.
+  #topic(device: string): string {
+    let topic = this.#topics.get(device);
+    if (topic === undefined) {
+      const { topic: template, pipeline, gateway } = this.#options;
+      const captures: Record<string, string> = { device: topicLevel(device), pipeline, gateway };
+      topic = template.replace(/\{(\w+)\}/g, (text, name: string) => captures[name] ?? text);
+      this.#topics.set(device, topic);
+    }
+    return topic;
+  }
+}
+
+/** A device name as part of a topic: without what only filters may hold [MQTT-3.3.2-2], and without NUL. */
+function topicLevel(device: string): string {
+  return device.replace(/[+#\0]/g, '_');
+}
+
+function aborted(signal: AbortSignal): Promise<false> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve(false);
+    else signal.addEventListener('abort', () => resolve(false), { once: true });
+  });
+}
