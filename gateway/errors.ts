@@ -30,6 +30,10 @@ export const ERROR_CODES = {
   UNAUTHORIZED: 'Send `Authorization: Bearer TOKEN`, or log in; `aimx-gateway init` showed the first login.',
   FORBIDDEN: 'Log in as someone with the role admin.',
   THROTTLED: 'Too many failed logins from this address: wait a minute.',
+  // HTTP
+  HTTP_LISTEN: 'Free the port, or set listen.http.port to another one; `aimx-gateway doctor` shows who has it.',
+  HTTP_REQUEST: 'See /api/v1/openapi.json for what this interface takes.',
+  NOT_FOUND: 'See /api/v1/openapi.json for what there is.',
   // configuration
   CONFIG_INVALID: 'Run `aimx-gateway check` and mend each line it names.',
   CONFIG_UNREADABLE: 'Name the file with --config FILE, or write one with `aimx-gateway init`.',
@@ -98,6 +102,13 @@ export const ERROR_CODES = {
     'Another program may hold the port: stop it, or choose another port under `listen` in gateway.yaml.',
   TLS_FILES:
     'Check the certificate and key files under `listen` in gateway.yaml, and that the gateway may read them.',
+  // replay
+  REPLAY_FILE: 'Give a CSV file with a header line, a time column and one column for each value.',
+  REPLAY_COLUMNS: 'Rename the columns of the file to the fields of the stream, or choose another stream.',
+  REPLAY_FORMAT: 'Replay into a stream of another `decode` format.',
+  REPLAY_CONNECT: 'Start the gateway first, and check its address with `aimx-gateway status`.',
+  REPLAY_REFUSED: 'Check the stream and the access rights of this client.',
+  REPLAY_STOPPED: 'Start it again when you want the rest; what was acknowledged is stored.',
 } as const;
 
 export type ErrorCode = keyof typeof ERROR_CODES;

@@ -9,10 +9,10 @@ import { type ClientRequest, type ClientResponse, toMessage } from './client-req
 import { transferBody } from './client-transfer.ts';
 import { Endpoint } from './endpoint.ts';
 import { Fifo } from './fifo.ts';
-import { encodeMessage, type Message } from './message.ts';
+import { encodeBare, encodeMessage, type Message } from './message.ts';
 import type { RawOption } from './options.ts';
 import type { Peer } from './peers.ts';
-import { CON, NON } from './protocol.ts';
+import { CON, Code, NON } from './protocol.ts';
 import type { Outgoing } from './reliable.ts';
 
 export type { ClientObservation, ObserveListener } from './client-observe.ts';
@@ -90,6 +90,19 @@ export class CoapClient {
     for (let next = this.#queue.shift(); next !== undefined; next = this.#queue.shift()) next();
     await this.#endpoint.close();
     this.#server = undefined;
+  }
+
+  /** Asks whether the server is there: an empty confirmable message, which it resets (RFC 7252 §4.3). */
+  ping(): Promise<void> {
+    const server = this.#server;
+    if (server === undefined) return Promise.reject(closed());
+    return new Promise((resolve, reject) => {
+      const id = server.nextId();
+      this.#endpoint.sendReliably(server, id, encodeBare(CON, Code.EMPTY, id, Buffer.alloc(0)), (outcome) => {
+        if (outcome === 'reset') resolve();
+        else reject(outcome === 'stopped' ? closed() : unanswered(this.#options));
+      });
+    });
   }
 
   /**
