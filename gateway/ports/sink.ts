@@ -18,7 +18,12 @@ export type Delivery =
   /** The first `count` records were acknowledged; the rest must be sent again. */
   | { readonly kind: 'partial'; readonly count: number; readonly reason: string }
   /** Nothing can be said to have arrived; back off and try again. */
-  | { readonly kind: 'unavailable'; readonly reason: string }
+  | {
+      readonly kind: 'unavailable';
+      readonly reason: string;
+      /** How long the receiver asked to be left alone (HTTP Retry-After). */
+      readonly retryAfterMs?: number;
+    }
   /** The receiver will never take record `index`; those before it were acknowledged. */
   | { readonly kind: 'refused'; readonly index: number; readonly reason: string };
 
@@ -27,6 +32,8 @@ export interface Sink {
   readonly id: string;
   /** Largest number of records one {@link deliver} should get. */
   readonly batch: number;
+  /** Whether the link stands now; absent where only a delivery can tell. */
+  readonly connected?: boolean;
   /** Sends records in order. Never rejects for reasons of the network. `signal` aborts waiting. */
   deliver(records: readonly UpstreamRecord[], signal: AbortSignal): Promise<Delivery>;
   /** Called when the sink may have become reachable again, so that back-off ends at once. */
