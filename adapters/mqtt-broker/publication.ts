@@ -1,0 +1,71 @@
+import type { Disposition } from '../../gateway/ports/source.ts';
+import type { Connection } from './connection.ts';
+import type { Queued } from './sessions.ts';
+
+/** What became of a publication: it may be acknowledged and handed on, or it must not be. */
+export type Outcome = 'taken' | 'refused';
+
+/** What a PUBLISH says besides its payload. */
+export interface MessageParts {
+  readonly topic: string;
+  readonly qos: 0 | 1 | 2;
+  readonly retain: boolean;
+  readonly packetId: number;
+}
+
+/** One PUBLISH from its arrival to the commits it waits for. */
+export class Publication {
+  next: Publication | null = null;
+  outcome: Outcome | null = null;
+  /** Its place in the queues of persistent sessions. */
+  queued: Queued | null = null;
+  readonly connection: Connection | null;
+  readonly topic: string;
+  readonly payload: Buffer;
+  readonly qos: 0 | 1 | 2;
+  readonly retain: boolean;
+  readonly packetId: number;
+  /** In place of a PUBACK, for what came through aedes: QoS 2 and wills. */
+  readonly release: ((outcome: Outcome) => void) | null;
+  #open = 1;
+  #refused = false;
+  readonly #onSettled: (publication: Publication) => void;
+
+  constructor(
+    connection: Connection | null,
+    message: MessageParts,
+    payload: Buffer,
+    release: ((outcome: Outcome) => void) | null,
+    onSettled: (publication: Publication) => void,
+  ) {
+    this.connection = connection;
+    this.topic = message.topic;
+    this.payload = payload;
+    this.qos = message.qos;
+    this.retain = message.retain;
+    this.packetId = message.packetId;
+    this.release = release;
+    this.#onSettled = onSettled;
+  }
+
+  /** Whether some part of it was refused already. */
+  get refused(): boolean {
+    return this.#refused;
+  }
+
+  /** One more commit to wait for. */
+  wait(): void {
+    this.#open++;
+  }
+
+  readonly onDisposition = (disposition: Disposition): void => {
+    this.settle(disposition.kind !== 'refused');
+  };
+
+  settle(taken: boolean): void {
+    if (!taken) this.#refused = true;
+    if (--this.#open > 0) return;
+    this.outcome = this.#refused ? 'refused' : 'taken';
+    this.#onSettled(this);
+  }
+}
