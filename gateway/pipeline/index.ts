@@ -7,23 +7,24 @@ import type { Meter } from '../ports/meter.ts';
 import type { Publisher } from '../ports/publisher.ts';
 import type { ReadingValue } from '../ports/reading.ts';
 import type { ResultFeed } from '../ports/results.ts';
-import { textCodec } from '../store/codecs.ts';
 import type { JournalStream, Store } from '../store/types.ts';
 import { parseCondition } from '../stream/condition.ts';
 import { LatestResults } from './feed.ts';
-import { MergedSource } from './merged-source.ts';
 import { Pipeline, type PipelineStats } from './pipeline.ts';
 import { ResultPublisher } from './publish.ts';
-import { resultReader } from './result-source.ts';
+import { openRejected, openResults } from './result-streams.ts';
 import { SheddingAlarm } from './shedding-alarm.ts';
-import type { RecordSource } from './source.ts';
-import { StreamSource } from './stream-source.ts';
+import { sourceOf } from './source-of.ts';
 
+export {
+  type AggregateStats,
+  type Aggregates,
+  aggregateId,
+  aggregateStream,
+  createAggregates,
+} from './aggregates.ts';
 export type { PipelineStats } from './pipeline.ts';
-
-/** Names of the journal streams that hold a pipeline's results, and the windows its model would not answer. */
-export const resultStream = (pipeline: string): string => `$result/${pipeline}`;
-export const rejectedWindows = (pipeline: string): string => `$rejected/pipeline-${pipeline}`;
+export { rejectedWindows, resultStream } from './result-streams.ts';
 
 export const DEFAULT_RESULT_TOPIC = 'aimx/result/{pipeline}/{device}';
 
@@ -59,15 +60,15 @@ export interface Pipelines {
 /** Opens the result streams of all pipelines and builds their consumers; nothing runs before `start`. */
 export function createPipelines(parts: PipelinesParts): Pipelines {
   const { config, store, clock, log, alarms } = parts;
+  const { maxDevices } = config.limits;
   const feed = new LatestResults(
     config.pipelines.map(({ id }) => id),
     log,
   );
   const shedding = new SheddingAlarm(alarms, clock);
   const results = new Map(
-    config.pipelines.map((pipeline) => [pipeline.id, openResults(store, pipeline, config)]),
+    config.pipelines.map((pipeline) => [pipeline.id, openResults(store, pipeline, maxDevices)]),
   );
-  const sources = { ...parts, results };
   const pipelines = config.pipelines.map((pipeline) => {
     const own = results.get(pipeline.id)!;
     return new Pipeline({
@@ -75,11 +76,11 @@ export function createPipelines(parts: PipelinesParts): Pipelines {
       meter: parts.meter,
       gateway: config.gateway.name,
       pipeline,
-      maxDevices: config.limits.maxDevices,
-      source: sourceOf(pipeline, sources),
+      maxDevices,
+      source: sourceOf([pipeline.from].flat(), parts.readingStreams, results),
       sourceConfigs: [pipeline.from].flat().map((id) => config.streams.find((stream) => stream.id === id)),
       results: own,
-      rejected: openRejected(store, pipeline, config),
+      rejected: openRejected(store, pipeline, maxDevices),
       published: (device, json) => feed.put(pipeline.id, device, json),
       shedding: (count) => shedding.note(pipeline.id, count),
     });
@@ -108,47 +109,6 @@ export function createPipelines(parts: PipelinesParts): Pipelines {
         return stats ? [{ ...stats, publish: publishers.get(pipeline.id)?.counters }] : [];
       }),
   };
-}
-
-function openResults(store: Store, { id, keep }: PipelineConfig, config: Config): JournalStream<string> {
-  return store.stream(resultStream(id), {
-    codec: textCodec,
-    maxBytes: keep.maxBytes,
-    maxAgeMs: keep.maxAge,
-    whenFull: 'drop-oldest',
-    maxDevices: config.limits.maxDevices,
-    internal: true,
-  });
-}
-
-/** Windows that were refused are for people to look at: the newest of them are worth keeping, not all. */
-function openRejected(store: Store, { id, keep }: PipelineConfig, config: Config): JournalStream<string> {
-  return store.stream(rejectedWindows(id), {
-    codec: textCodec,
-    maxBytes: 16 * 1024 * 1024,
-    maxAgeMs: keep.maxAge,
-    whenFull: 'drop-oldest',
-    maxDevices: config.limits.maxDevices,
-    internal: true,
-  });
-}
-
-/** The records a pipeline or aggregate takes: of a stream, another pipeline, or several of them merged. */
-export function sourceOf(
-  { from }: { readonly from: string | readonly string[] },
-  {
-    readingStreams,
-    results,
-  }: {
-    readonly readingStreams: ReadonlyMap<string, JournalStream<ReadingValue>>;
-    readonly results: ReadonlyMap<string, JournalStream<string>>;
-  },
-): RecordSource {
-  const sources = [from].flat().map((id): RecordSource => {
-    const readings = readingStreams.get(id);
-    return readings ? new StreamSource(readings) : new StreamSource(results.get(id)!, resultReader());
-  });
-  return sources.length === 1 ? sources[0]! : new MergedSource(sources);
 }
 
 function publisherOf(

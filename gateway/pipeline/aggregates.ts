@@ -1,0 +1,128 @@
+import type { AggregateConfig, Config } from '../config/schema.ts';
+import type { Clock } from '../ports/clock.ts';
+import type { Log } from '../ports/log.ts';
+import type { ReadingValue } from '../ports/reading.ts';
+import { textCodec } from '../store/codecs.ts';
+import type { JournalStream, Store } from '../store/types.ts';
+import { Aggregator, type ClosedAggregate } from '../stream/aggregator.ts';
+import { AggregateStage } from './aggregate-stage.ts';
+import { Consumer } from './consumer.ts';
+import { openResults } from './result-streams.ts';
+import { sourceOf } from './source-of.ts';
+
+/** Aggregates wait for the uplink: outboxes read them from here, within the quota of `upstream.buffer`. */
+const MAX_BYTES = 512 * 1024 * 1024;
+const MAX_AGE_MS = 30 * 86_400_000;
+
+/** Name of the journal stream that holds an aggregate's documents. */
+export const aggregateStream = (id: string): string => `$aggregate/${id}`;
+
+/** The id of an aggregate: as configured, else its stream and length (`machine-temperature-60s`). */
+export function aggregateId({ id, from, every }: AggregateConfig): string {
+  return id ?? `${from}-${every % 1000 === 0 ? `${every / 1000}s` : `${every}ms`}`;
+}
+
+export interface AggregatesParts {
+  readonly config: Config;
+  readonly store: Store;
+  readonly readingStreams: ReadonlyMap<string, JournalStream<ReadingValue>>;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+export interface AggregateStats {
+  readonly id: string;
+  readonly documents: number;
+  readonly late: number;
+  readonly unusable: number;
+  readonly overflow: number;
+  readonly keys: number;
+  readonly stateBytes: number;
+}
+
+export interface Aggregates {
+  /** Rebuilds partial aggregates and begins. */
+  start(signal: AbortSignal): Promise<void>;
+  /** Saves partial aggregates. Idempotent; may follow a failed start. */
+  stop(): Promise<void>;
+  stats(): readonly AggregateStats[];
+}
+
+/** Opens the aggregates' streams and builds their consumers; nothing runs before `start`. */
+export function createAggregates(parts: AggregatesParts): Aggregates {
+  const all = parts.config.aggregates.map((aggregate) => build(aggregate, parts));
+  return {
+    async start(signal) {
+      for (const { consumer } of all) await consumer.start(signal);
+    },
+    async stop() {
+      await Promise.all(all.map(({ consumer }) => consumer.stop()));
+    },
+    stats: () =>
+      all.map(({ id, consumer, stage, operator }) => ({
+        id,
+        ...stage.counters,
+        ...operator.counters,
+        keys: consumer.keys,
+        stateBytes: consumer.stateBytes,
+      })),
+  };
+}
+
+function build(
+  aggregate: AggregateConfig,
+  { config, store, readingStreams, clock, log: parent }: AggregatesParts,
+) {
+  const id = aggregateId(aggregate);
+  const log = parent.child(`aggregate ${id}`);
+  const { every, by, stats, fields, from } = aggregate;
+  const lateness = by === 'event' ? aggregate.lateness : 0;
+  const { maxDevices } = config.limits;
+  const output = store.stream(aggregateStream(id), {
+    codec: textCodec,
+    maxBytes: MAX_BYTES,
+    maxAgeMs: MAX_AGE_MS,
+    whenFull: 'drop-oldest',
+    maxDevices,
+    internal: true,
+  });
+  const stage = new AggregateStage({
+    gateway: config.gateway.name,
+    aggregate: id,
+    stream: from,
+    length: every,
+    stats,
+    output: output.name,
+  });
+  const results = new Map(
+    config.pipelines.map((pipeline) => [pipeline.id, openResults(store, pipeline, maxDevices)]),
+  );
+  const quantiles = stats.some((name) => /^p\d/.test(name));
+  let operator: Aggregator | undefined;
+  const consumer = new Consumer<ClosedAggregate>({
+    name: `aggregate/${id}`,
+    store,
+    clock,
+    log,
+    source: sourceOf([from], readingStreams, results),
+    stage,
+    operator: (sink) => {
+      operator = new Aggregator({
+        length: every,
+        by,
+        lateness,
+        fields,
+        quantiles,
+        maxKeys: maxDevices,
+        sink,
+      });
+      return operator;
+    },
+    fingerprint: JSON.stringify([from, every, by, lateness, fields ?? null, quantiles]),
+    queue: { max: 100_000, whenFull: 'wait' },
+    snapshotBytes: (config.streams.find((stream) => stream.id === from)?.journal.maxBytes ?? MAX_BYTES) / 4,
+    failed: (error) =>
+      log.error({ err: error }, `aggregate ${id}: stopped, its readings stay in the journal until a restart`),
+  });
+  return { id, consumer, stage, operator: operator! };
+}

@@ -1,0 +1,43 @@
+import type { PipelineConfig } from '../config/schema.ts';
+import { textCodec } from '../store/codecs.ts';
+import type { JournalStream, Store } from '../store/types.ts';
+
+const REJECTED_BYTES = 16 * 1024 * 1024;
+
+/** Name of the journal stream that holds a pipeline's results. */
+export const resultStream = (pipeline: string): string => `$result/${pipeline}`;
+
+/** Name of the journal stream that holds the windows a pipeline's model would not answer. */
+export const rejectedWindows = (pipeline: string): string => `$rejected/pipeline-${pipeline}`;
+
+/** Opens the result stream of a pipeline. */
+export function openResults(
+  store: Store,
+  { id, keep }: PipelineConfig,
+  maxDevices: number,
+): JournalStream<string> {
+  return store.stream(resultStream(id), {
+    codec: textCodec,
+    maxBytes: keep.maxBytes,
+    maxAgeMs: keep.maxAge,
+    whenFull: 'drop-oldest',
+    maxDevices,
+    internal: true,
+  });
+}
+
+/** Windows that were refused are for people to look at: the newest of them are worth keeping, not all. */
+export function openRejected(
+  store: Store,
+  { id, keep }: PipelineConfig,
+  maxDevices: number,
+): JournalStream<string> {
+  return store.stream(rejectedWindows(id), {
+    codec: textCodec,
+    maxBytes: REJECTED_BYTES,
+    maxAgeMs: keep.maxAge,
+    whenFull: 'drop-oldest',
+    maxDevices,
+    internal: true,
+  });
+}
