@@ -6,6 +6,7 @@ import type { Connection } from './connection.ts';
 import type { Delivery } from './delivery.ts';
 import type { Ingress } from './ingress.ts';
 import type { Sessions } from './sessions.ts';
+import { isReserved } from './topic.ts';
 
 export interface HookParts {
   readonly access: AccessControl;
@@ -77,7 +78,7 @@ export function hooks(parts: HookParts): AedesOptions {
       }
       // A will: its connection has ended, so nobody is told how it went.
       const principal = connection?.principal ?? null;
-      if (!principal || topic.startsWith('$') || !parts.access.mayPublish(principal, topic)) {
+      if (!principal || isReserved(topic) || !parts.access.mayPublish(principal, topic)) {
         callback(new Error('will not allowed'));
         return;
       }
@@ -133,7 +134,7 @@ function admit(
     return NOT_AUTHORISED;
   }
   const will = connection.willTopic;
-  if (will !== null && (will.startsWith('$') || !parts.access.mayPublish(principal, will))) {
+  if (will !== null && (isReserved(will) || !parts.access.mayPublish(principal, will))) {
     parts.counts.authFailures++;
     return NOT_AUTHORISED;
   }

@@ -6,6 +6,7 @@ import type { Retained } from './retained.ts';
 import type { Session } from './session.ts';
 import type { Sessions } from './sessions.ts';
 import type { StateLog } from './state-log.ts';
+import { isReserved } from './topic.ts';
 
 export interface IngressParts {
   readonly intake: Intake;
@@ -108,8 +109,7 @@ export class Ingress {
   }
 
   #allowed(principal: Principal | null, topic: string): boolean {
-    if (principal && topic.charCodeAt(0) !== 36 && this.#parts.access.mayPublish(principal, topic))
-      return true;
+    if (principal && !isReserved(topic) && this.#parts.access.mayPublish(principal, topic)) return true;
     this.counts.denied++;
     return false;
   }

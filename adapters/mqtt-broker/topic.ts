@@ -68,3 +68,11 @@ export function matches(filter: string, topic: string): boolean {
     t++;
   }
 }
+
+/** Whether a topic belongs to the broker itself: nobody publishes there, whatever the access rules say. */
+export function isReserved(topic: string): boolean {
+  return (
+    topic.charCodeAt(0) === 36 &&
+    (topic === '$SYS' || topic.startsWith('$SYS/') || topic === '$share' || topic.startsWith('$share/'))
+  );
+}
