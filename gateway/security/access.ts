@@ -1,4 +1,5 @@
 import { createHmac, randomBytes } from 'node:crypto';
+import { networkInterfaces } from 'node:os';
 import { isLoopback } from '../config/rules/network.ts';
 import type { Config } from '../config/schema.ts';
 import type { AccessControl, Credentials, Principal } from '../ports/access.ts';
@@ -224,7 +225,7 @@ export function createAccess(parts: AccessParts): Access {
     },
     async bearer(token, peer) {
       if (token.length > 256) return null;
-      if (sameText(token, localToken)) return isLoopback(peer) ? { name: 'local', role: 'admin' } : null;
+      if (sameText(token, localToken)) return isOwnAddress(peer) ? { name: 'local', role: 'admin' } : null;
       const session = sessions.get(token);
       if (session) {
         if (clock.monotonic() < session.expires) return { name: session.name, role: session.role };
@@ -275,6 +276,13 @@ export function createAccess(parts: AccessParts): Access {
  */
 function stolenClientId(identities: Identities, username: string, clientId: string): boolean {
   return clientId !== username && identities.device(clientId) !== undefined;
+}
+
+/** Whether a connection comes from this machine: a gateway may listen on one address of it only. */
+function isOwnAddress(peer: string): boolean {
+  if (isLoopback(peer)) return true;
+  const plain = peer.replace(/^::ffff:(?=\d+\.)/, '');
+  return Object.values(networkInterfaces()).some((list) => list?.some(({ address }) => address === plain));
 }
 
 function sameText(a: string, b: string): boolean {

@@ -1,0 +1,37 @@
+import { asGatewayError, type ErrorCode, GatewayError } from '../errors.ts';
+
+const STATUS: Partial<Record<ErrorCode, number>> = {
+  USAGE: 400,
+  HTTP_REQUEST: 400,
+  IDENTITY_NAME: 400,
+  UNAUTHORIZED: 401,
+  FORBIDDEN: 403,
+  NOT_FOUND: 404,
+  IDENTITY_UNKNOWN: 404,
+  RECEIPT_UNKNOWN: 404,
+  IDENTITY_EXISTS: 409,
+  IDENTITY_LIMIT: 409,
+  THROTTLED: 429,
+  STOPPING: 503,
+  STORE_CLOSED: 503,
+};
+
+/** Status and body of an error. What is our own fault is told without its inner words: those go to the log. */
+export function errorReply(error: unknown): { status: number; body: object; internal: boolean } {
+  const request = requestStatus(error);
+  const coded =
+    request === undefined
+      ? asGatewayError(error)
+      : new GatewayError('HTTP_REQUEST', (error as Error).message);
+  const status = request ?? STATUS[coded.code] ?? 500;
+  const internal = coded.code === 'INTERNAL';
+  const shown = internal ? new GatewayError('INTERNAL', 'the request failed inside the gateway') : coded;
+  return { status, body: { error: shown.toJSON() }, internal };
+}
+
+/** The status of an error that fastify raises about a request: body too large, not JSON, wrong media type. */
+function requestStatus(error: unknown): number | undefined {
+  if (!(error instanceof Error) || error instanceof GatewayError) return undefined;
+  const { statusCode } = error as Error & { statusCode?: number };
+  return statusCode !== undefined && statusCode >= 400 && statusCode < 500 ? statusCode : undefined;
+}

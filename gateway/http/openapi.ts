@@ -1,0 +1,74 @@
+import { z } from 'zod';
+import type { ApiRoute } from './routes.ts';
+
+const errorBody = z.object({
+  error: z.object({
+    code: z.string(),
+    message: z.string(),
+    received: z.unknown().optional(),
+    expected: z.string().optional(),
+    fix: z.string(),
+  }),
+});
+
+/** OpenAPI 3.1 document of the routes, from the schemas that check them. */
+export function openApi(routes: readonly ApiRoute[], version: string): object {
+  const paths: Record<string, Record<string, object>> = {};
+  for (const route of routes) {
+    const path = route.path.replaceAll(/:(\w+)/g, '{$1}');
+    paths[path] = { ...paths[path], [route.method.toLowerCase()]: operation(route) };
+  }
+  return {
+    openapi: '3.1.0',
+    info: {
+      title: 'AIMX edge gateway',
+      version,
+      description:
+        'Times are milliseconds since the Unix epoch. Errors carry a code, what was expected and the fix.',
+    },
+    security: [{ bearer: [] }],
+    paths,
+    components: { securitySchemes: { bearer: { type: 'http', scheme: 'bearer' } } },
+  };
+}
+
+function operation(route: ApiRoute): object {
+  const failure = { description: 'Error', content: json(errorBody, 'output') };
+  return {
+    summary: route.summary,
+    ...(route.needs === 'open' ? { security: [] } : {}),
+    parameters: [...pathParameters(route), ...queryParameters(route)],
+    ...(route.body ? { requestBody: { required: true, content: json(route.body, 'input') } } : {}),
+    responses: {
+      [String(route.status ?? 200)]: { description: 'Done', content: json(route.answer, 'output') },
+      default: failure,
+    },
+  };
+}
+
+function pathParameters(route: ApiRoute): object[] {
+  return [...route.path.matchAll(/:(\w+)/g)].map((match) => ({
+    name: match[1],
+    in: 'path',
+    required: true,
+    schema: { type: 'string' },
+  }));
+}
+
+function queryParameters(route: ApiRoute): object[] {
+  return Object.entries(route.query?.shape ?? {}).map(([name, schema]) => ({
+    name,
+    in: 'query',
+    required: false,
+    schema: withoutDialect(z.toJSONSchema(schema as z.ZodType, { io: 'input', unrepresentable: 'any' })),
+  }));
+}
+
+const json = (schema: z.ZodType, io: 'input' | 'output'): object => ({
+  'application/json': { schema: withoutDialect(z.toJSONSchema(schema, { io })) },
+});
+
+/** OpenAPI 3.1 names the dialect once for the whole document. */
+function withoutDialect({ $schema: _, ...schema }: Record<string, unknown>): object {
+  return schema;
+}

@@ -1,0 +1,190 @@
+import { z } from 'zod';
+import { GatewayError } from '../errors.ts';
+import type { HttpAccess } from './auth.ts';
+import type { RateHistory } from './rates.ts';
+import {
+  auditView,
+  deviceView,
+  healthView,
+  modelView,
+  receiptView,
+  rejectedView,
+  resultView,
+  statusView,
+  type Views,
+} from './views.ts';
+
+/** Changes to identities, made by the running gateway so that they hold at once. */
+export interface DeviceAdmin {
+  /** Answers the secret, which is kept nowhere. */
+  add(name: string, role: 'device' | 'integrator'): string;
+  revoke(name: string): void;
+}
+
+export interface RouteParts {
+  readonly views: Views;
+  readonly access: HttpAccess;
+  readonly devices: DeviceAdmin;
+  readonly rates: RateHistory;
+}
+
+/** What a route gets, already checked against its schemas. */
+export interface Call {
+  readonly query: Readonly<Record<string, unknown>>;
+  readonly params: Readonly<Record<string, string>>;
+  readonly body: unknown;
+  readonly peer: string;
+}
+
+/** One operation: the same description serves requests and writes the OpenAPI document. */
+export interface ApiRoute {
+  readonly method: 'GET' | 'POST' | 'DELETE';
+  /** With `:name` parameters. */
+  readonly path: string;
+  readonly summary: string;
+  /** `open`: anybody; `read`: a bearer token (or loopback, see auth.ts); `change`: a bearer token of an admin. */
+  readonly needs: 'open' | 'read' | 'change';
+  readonly query?: z.ZodObject;
+  readonly body?: z.ZodObject;
+  readonly answer: z.ZodType;
+  readonly status?: number;
+  run(call: Call): unknown;
+}
+
+const limit = z.coerce.number().int().min(1).max(1000).default(100).describe('At most this many');
+const id = z.string().max(128).optional();
+
+const ratesView = z.object({
+  streams: z.record(z.string(), z.array(z.number())),
+  pipelines: z.record(z.string(), z.array(z.number())),
+});
+const loginBody = z.strictObject({ name: z.string().max(128), password: z.string().max(1024) });
+const deviceBody = z.strictObject({
+  name: z.string().max(128),
+  role: z.enum(['device', 'integrator']).default('device'),
+});
+
+/** Every operation below `/api/v1`, and the health checks. */
+export function apiRoutes({ views, access, devices, rates }: RouteParts): ApiRoute[] {
+  return [
+    {
+      method: 'GET',
+      path: '/api/v1/status',
+      summary: 'What runs, with rates of the last two minutes',
+      needs: 'read',
+      answer: statusView.extend({ rates: ratesView }),
+      run: () => ({ ...views.status(), rates: rates.rates() }),
+    },
+    {
+      method: 'GET',
+      path: '/api/v1/streams',
+      summary: 'Streams with their counts',
+      needs: 'read',
+      answer: z.array(statusView.shape.streams.element),
+      run: () => views.status().streams,
+    },
+    {
+      method: 'GET',
+      path: '/api/v1/devices',
+      summary: 'Devices that have an identity or have sent readings',
+      needs: 'read',
+      query: z.strictObject({ limit, stream: id }),
+      answer: z.array(deviceView),
+      run: ({ query }) => views.devices(query as { limit: number; stream?: string }),
+    },
+    {
+      method: 'POST',
+      path: '/api/v1/devices',
+      summary: 'Add a device; its secret is shown once',
+      needs: 'change',
+      body: deviceBody,
+      answer: z.object({ name: z.string(), role: z.string(), secret: z.string() }),
+      status: 201,
+      run({ body }) {
+        const { name, role } = body as z.output<typeof deviceBody>;
+        return { name, role, secret: devices.add(name, role) };
+      },
+    },
+    {
+      method: 'DELETE',
+      path: '/api/v1/devices/:name',
+      summary: 'Revoke a device; its connections end',
+      needs: 'change',
+      answer: z.object({ name: z.string(), revoked: z.literal(true) }),
+      run({ params }) {
+        devices.revoke(params.name!);
+        return { name: params.name, revoked: true };
+      },
+    },
+    {
+      method: 'GET',
+      path: '/api/v1/models',
+      summary: 'Installed models and how they do',
+      needs: 'read',
+      answer: z.array(modelView),
+      run: () => views.models(),
+    },
+    {
+      method: 'GET',
+      path: '/api/v1/results',
+      summary: 'Newest results first',
+      needs: 'read',
+      query: z.strictObject({ limit, pipeline: id, device: id }),
+      answer: z.array(resultView),
+      run: ({ query }) => views.results(query as { limit: number; pipeline?: string; device?: string }),
+    },
+    {
+      method: 'GET',
+      path: '/api/v1/receipts',
+      summary: 'Newest receipts first',
+      needs: 'read',
+      query: z.strictObject({ limit, account: id }),
+      answer: z.array(receiptView),
+      run: ({ query }) => views.receipts(query as { limit: number; account?: string }),
+    },
+    {
+      method: 'GET',
+      path: '/api/v1/rejected',
+      summary: 'Payloads that could not be decoded, newest first, with the reason',
+      needs: 'read',
+      query: z.strictObject({ limit, stream: id }),
+      answer: z.array(rejectedView),
+      run: ({ query }) => views.rejected(query as { limit: number; stream?: string }),
+    },
+    {
+      method: 'GET',
+      path: '/api/v1/audit',
+      summary: 'The accounting identity of every stream: accepted = forwarded + pending + expired + rejected',
+      needs: 'read',
+      answer: z.array(auditView),
+      run: () => views.audit(),
+    },
+    {
+      method: 'POST',
+      path: '/api/v1/login',
+      summary: 'Open a session of twelve hours',
+      needs: 'open',
+      body: loginBody,
+      answer: z.object({ token: z.string(), expiresAt: z.number() }),
+      async run({ body, peer }) {
+        const { name, password } = body as z.output<typeof loginBody>;
+        const session = await access.login(name, password, peer);
+        if (session === 'throttled') throw new GatewayError('THROTTLED', 'too many failed logins');
+        if (session === null) {
+          throw new GatewayError('UNAUTHORIZED', 'name or password are wrong', {
+            fix: 'Mend them and try again.',
+          });
+        }
+        return session;
+      },
+    },
+    {
+      method: 'GET',
+      path: '/health/live',
+      summary: 'Whether the process answers',
+      needs: 'open',
+      answer: healthView,
+      run: () => views.health(),
+    },
+  ];
+}

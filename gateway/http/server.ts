@@ -1,0 +1,208 @@
+import type { IncomingMessage } from 'node:http';
+import type { AddressInfo, Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
+import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from 'fastify';
+import { GatewayError } from '../errors.ts';
+import type { Clock } from '../ports/clock.ts';
+import type { Log } from '../ports/log.ts';
+import { callerOf, type HttpAccess, namesThisMachine } from './auth.ts';
+import { errorReply } from './errors.ts';
+import { Metrics } from './metrics.ts';
+import { openApi } from './openapi.ts';
+import { loadPage } from './page/page.ts';
+import { RateHistory, SAMPLE_MS } from './rates.ts';
+import { type ApiRoute, apiRoutes, type Call, type DeviceAdmin } from './routes.ts';
+import type { Views } from './views.ts';
+
+/** Takes over a socket that asks for WebSocket below `/mqtt`. */
+export type UpgradeHandler = (request: IncomingMessage, socket: Duplex, head: Buffer) => void;
+
+export interface HttpServerParts {
+  readonly host: string;
+  /** 0 picks a free port. */
+  readonly port: number;
+  readonly version: string;
+  readonly views: Views;
+  readonly access: HttpAccess;
+  readonly devices: DeviceAdmin;
+  /** Absent: WebSocket requests are refused. */
+  readonly upgrade?: UpgradeHandler;
+  readonly maxConnections: number;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+export interface HttpServer {
+  readonly name: string;
+  readonly addresses: readonly string[];
+  /** Port it listens on; 0 before `start`. */
+  readonly port: number;
+  start(signal: AbortSignal): Promise<void>;
+  stop(): Promise<void>;
+  /** Answers a request without a socket, for tests. */
+  inject: FastifyInstance['inject'];
+}
+
+/** Requests of this interface are small; readings come in over MQTT and CoAP. */
+const BODY_LIMIT = 64 * 1024;
+const HEADER_LIMIT = 16 * 1024;
+const REQUEST_TIMEOUT_MS = 10_000;
+const KEEP_ALIVE_MS = 20_000;
+
+const HEADERS = {
+  'x-content-type-options': 'nosniff',
+  'referrer-policy': 'no-referrer',
+  'cross-origin-opener-policy': 'same-origin',
+  'cross-origin-resource-policy': 'same-origin',
+  'cache-control': 'no-store',
+  'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
+};
+
+/** Health, metrics, API and status page on one port. Constructed pure; `stop` undoes all that `start` did. */
+export function createHttpServer(parts: HttpServerParts): HttpServer {
+  const { access, clock, views } = parts;
+  const log = parts.log.child('http');
+  const rates = new RateHistory();
+  const metrics = new Metrics();
+  const routes = apiRoutes({ views, access, devices: parts.devices, rates });
+  const app = fastify({
+    bodyLimit: BODY_LIMIT,
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    keepAliveTimeout: KEEP_ALIVE_MS,
+    connectionTimeout: REQUEST_TIMEOUT_MS + KEEP_ALIVE_MS,
+    forceCloseConnections: true,
+    routerOptions: { maxParamLength: 512 },
+    http: { maxHeaderSize: HEADER_LIMIT, headersTimeout: REQUEST_TIMEOUT_MS },
+  });
+  app.removeContentTypeParser('text/plain');
+  app.server.maxConnections = parts.maxConnections;
+  let addresses: string[] = [];
+  let port = 0;
+  let cancelSample: (() => void) | undefined;
+  let stopping = false;
+
+  app.addHook('onRequest', async (request, reply) => {
+    reply.headers(HEADERS);
+    if (stopping) throw new GatewayError('STOPPING', 'the gateway is stopping');
+    const { needs } = request.routeOptions.config as { needs?: ApiRoute['needs'] };
+    if (needs === 'read' || needs === 'change') await callerOf(request, access, needs === 'change');
+  });
+  app.setErrorHandler((error, request, reply) => {
+    const { status, body, internal } = errorReply(error);
+    if (internal) log.error({ err: error, url: request.url }, 'http: a request failed, answering 500');
+    if (status === 401) reply.header('www-authenticate', 'Bearer');
+    return reply.code(status).send(body);
+  });
+  app.setNotFoundHandler((request, reply) =>
+    reply.code(404).send({
+      error: new GatewayError('NOT_FOUND', `there is no ${request.method} ${request.url.slice(0, 200)}`),
+    }),
+  );
+
+  for (const route of routes) {
+    app.route({
+      method: route.method,
+      url: route.path,
+      config: { needs: route.needs },
+      handler: async (request, reply) => {
+        reply.code(route.status ?? 200);
+        return await route.run(callOf(route, request));
+      },
+    });
+  }
+  app.get('/health/ready', async (_request, reply) => {
+    const health = views.health();
+    return reply.code(health.ready ? 200 : 503).send(health);
+  });
+  app.get('/api/v1/openapi.json', () => openApi(routes, parts.version));
+  app.get('/metrics', { config: { needs: 'read' } }, async (_request, reply) =>
+    reply.type(metrics.contentType).send(await metrics.text(views.status())),
+  );
+  const page = loadPage();
+  app.get('/', (_request, reply: FastifyReply) =>
+    reply.headers({ 'content-security-policy': page.csp }).type('text/html; charset=utf-8').send(page.html),
+  );
+
+  app.server.on('upgrade', (request: IncomingMessage, socket: Socket, head: Buffer) => {
+    socket.on('error', (error) =>
+      log.debug({ err: error }, 'http: a connection broke while it was upgraded'),
+    );
+    const path = (request.url ?? '').split('?', 1)[0];
+    if (stopping || path !== '/mqtt' || !parts.upgrade) refuse(socket, '404 Not Found');
+    else if (foreignOrigin(request) && access.openTo(socket.remoteAddress ?? ''))
+      refuse(socket, '403 Forbidden');
+    else parts.upgrade(request, socket, head);
+  });
+
+  const sample = (): void => {
+    rates.sample(clock.monotonic(), views.status());
+    cancelSample = clock.after(SAMPLE_MS, sample);
+  };
+
+  return {
+    name: 'http',
+    get addresses() {
+      return addresses;
+    },
+    get port() {
+      return port;
+    },
+    inject: app.inject.bind(app) as FastifyInstance['inject'],
+    async start(signal) {
+      signal.throwIfAborted();
+      await listen(app, parts.host, parts.port);
+      port = (app.server.address() as AddressInfo).port;
+      addresses = [`http://${parts.host.includes(':') ? `[${parts.host}]` : parts.host}:${port}`];
+      metrics.start();
+      sample();
+    },
+    async stop() {
+      if (stopping) return;
+      stopping = true;
+      cancelSample?.();
+      metrics.stop();
+      await app.close();
+    },
+  };
+}
+
+async function listen(app: FastifyInstance, host: string, port: number): Promise<void> {
+  try {
+    await app.listen({ host, port });
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    throw new GatewayError('HTTP_LISTEN', `cannot listen on ${host}:${port} (${code ?? String(error)})`, {
+      received: `${host}:${port}`,
+      cause: error,
+    });
+  }
+}
+
+/** Checks query and body of a request against the schemas of its route. */
+function callOf(route: ApiRoute, request: FastifyRequest): Call {
+  return {
+    query: checked(route.query, request.query, 'query') as Call['query'],
+    body: checked(route.body, request.body, 'body'),
+    params: request.params as Call['params'],
+    peer: request.ip,
+  };
+}
+
+function checked(schema: ApiRoute['query'], value: unknown, where: string): unknown {
+  if (!schema) return {};
+  const result = schema.safeParse(value ?? {});
+  if (result.success) return result.data;
+  const issue = result.error.issues[0]!;
+  throw new GatewayError('HTTP_REQUEST', `${[where, ...issue.path].join('.')}: ${issue.message}`);
+}
+
+/** Whether a page of another site opened this connection; programs send no Origin. */
+function foreignOrigin({ headers }: IncomingMessage): boolean {
+  const { origin, host } = headers;
+  if (origin === undefined) return false;
+  return !URL.canParse(origin) || new URL(origin).host !== host || !namesThisMachine(host);
+}
+
+function refuse(socket: Duplex, status: string): void {
+  socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
+}
