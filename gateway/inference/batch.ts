@@ -1,45 +1,68 @@
 import type { ModelInput, ModelOutput, ModelState, OutputValue } from '../ports/inference.ts';
 import { align, type FrameHeader, HEADER_BYTES, OK, RUN, writeHeader } from './frames.ts';
-import type { ModelPlan, ResultPlan } from './plan.ts';
+import type { ModelPlan, ResultPlan, StateSlot } from './plan.ts';
 
 /** Items of one batch in frames: how windows and state are laid out going out, and results coming back. */
 
-/** Bytes one item takes in a request. */
-export function itemBytes(plan: ModelPlan, rows: number, columns: number): number {
-  let bytes = rows * columns * (plan.wire === 'FP64' ? 8 : 4);
-  for (const slot of plan.slots) bytes += slot.size * 4;
-  return bytes;
+/** Bytes of a RUN frame for `count` items like `item`. */
+export function batchBytes(plan: ModelPlan, item: ModelInput, count: number): number {
+  let length = HEADER_BYTES + align(count * item.rows * item.columns * (plan.wire === 'FP64' ? 8 : 4));
+  for (const slot of plan.slots) length += align(count * slot.size * 4);
+  return length;
 }
 
-/** One RUN frame. All items have the rows and columns of the first, and state of the right sizes or none. */
+/** Items to encode: parts of lists, in order. */
+export interface Slice {
+  readonly items: readonly ModelInput[];
+  readonly from: number;
+  readonly to: number;
+}
+
+/**
+ * Writes a RUN frame of {@link batchBytes} bytes at `place`. All items have the rows and columns of the first, and
+ * state of the right sizes or none.
+ */
 export function encodeBatch(
   plan: ModelPlan,
   handle: number,
   id: number,
-  items: readonly ModelInput[],
-): Uint8Array {
-  const { rows, columns } = items[0]!;
+  slices: readonly Slice[],
+  place: { readonly buffer: ArrayBuffer; readonly offset: number },
+): void {
+  const { rows, columns } = slices[0]!.items[slices[0]!.from]!;
+  let count = 0;
+  for (const { from, to } of slices) count += to - from;
   const size = rows * columns;
+  const { buffer } = place;
+  let offset = place.offset + HEADER_BYTES;
   const wide = plan.wire === 'FP64';
-  const windowBytes = align(items.length * size * (wide ? 8 : 4));
-  let length = HEADER_BYTES + windowBytes;
-  for (const slot of plan.slots) length += align(items.length * slot.size * 4);
-  const buffer = new ArrayBuffer(length);
-  writeHeader(buffer, 0, length, { kind: RUN, status: OK, handle, id, items: items.length, rows, columns });
   const windows = wide
-    ? new Float64Array(buffer, HEADER_BYTES, items.length * size)
-    : new Float32Array(buffer, HEADER_BYTES, items.length * size);
-  for (let i = 0; i < items.length; i++) copy(items[i]!.window, windows, i * size, size);
-  let offset = HEADER_BYTES + windowBytes;
+    ? new Float64Array(buffer, offset, count * size)
+    : new Float32Array(buffer, offset, count * size);
+  let at = 0;
+  for (const { items, from, to } of slices) {
+    for (let i = from; i < to; i++, at += size) copy(items[i]!.window, windows, at, size);
+  }
+  offset += align(windows.byteLength);
   for (const slot of plan.slots) {
-    const values = new Float32Array(buffer, offset, items.length * slot.size);
-    for (let i = 0; i < items.length; i++) {
-      const state = items[i]!.state?.[slot.name];
-      if (state) values.set(state, i * slot.size);
-    }
+    const values = new Float32Array(buffer, offset, count * slot.size);
+    writeState(slot, slices, values);
     offset += align(values.byteLength);
   }
-  return new Uint8Array(buffer);
+  const header = { kind: RUN, status: OK, handle, id, items: count, rows, columns };
+  writeHeader(buffer, place.offset, offset - place.offset, header);
+}
+
+/** State that is absent is zeros; the buffer may hold what was sent before. */
+function writeState(slot: StateSlot, slices: readonly Slice[], values: Float32Array): void {
+  let at = 0;
+  for (const { items, from, to } of slices) {
+    for (let i = from; i < to; i++, at += slot.size) {
+      const state = items[i]!.state?.[slot.name];
+      if (state) values.set(state, at);
+      else values.fill(0, at, at + slot.size);
+    }
+  }
 }
 
 /** Short windows are copied by hand: calling `set` costs more than their values. */

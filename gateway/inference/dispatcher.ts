@@ -1,12 +1,12 @@
 import type { Clock } from '../ports/clock.ts';
 import type { ModelAnswer, ModelInput } from '../ports/inference.ts';
-import { decodeBatch, encodeBatch } from './batch.ts';
+import { batchBytes, decodeBatch, encodeBatch, type Slice } from './batch.ts';
 import { FAILED, type FrameHeader } from './frames.ts';
-import { type HostProcess, type HostRequest, hostError } from './host-process.ts';
-import { type Model, type Place, Submission } from './submission.ts';
+import { type HostProcess, hostError } from './host-process.ts';
+import { type Model, type Segment, Submission } from './submission.ts';
 
 /** Whole batches on their way to the host at once: enough that small ones share a write. */
-const MAX_IN_FLIGHT = 16;
+const MAX_IN_FLIGHT = 32;
 /** Batches that are not full go out only while fewer are on their way, so that they fill while the host is busy. */
 const KEEP_BUSY = 2;
 /** Bytes on their way at once. */
@@ -14,7 +14,7 @@ const MAX_BYTES = 64 * 1024 * 1024;
 
 interface Batch {
   readonly model: Model;
-  readonly places: readonly Place[];
+  readonly segments: readonly Segment[];
   readonly bytes: number;
 }
 
@@ -32,8 +32,10 @@ class Lane {
 }
 
 /** An item that was in a host when it ended, or in a batch that failed: it runs alone next. */
-interface Suspect extends Place {
+interface Suspect {
   readonly model: Model;
+  readonly submission: Submission;
+  readonly index: number;
   /** Hosts that ended while it was in them. */
   readonly crashes: number;
 }
@@ -64,6 +66,7 @@ export class Dispatcher {
   readonly #alone = new Map<number, Suspect>();
   #turn = 0;
   #scheduled = false;
+  #refilling = false;
   #sweepAt = Number.POSITIVE_INFINITY;
   #cancelSweep: () => void = () => undefined;
 
@@ -103,7 +106,7 @@ export class Dispatcher {
         const wrong = full
           ? { code: 'QUEUE_FULL', message: `${waiting} items are waiting for models` }
           : check(items[index]!);
-        if (wrong) model.fail({ submission, index }, wrong.code, wrong.message);
+        if (wrong) model.fail(submission, index, wrong.code, wrong.message);
       }
       if (full) return;
       this.#models.add(model);
@@ -141,16 +144,14 @@ export class Dispatcher {
   fail(code: string, message: string, only?: Model): void {
     for (const model of this.#models) {
       if (only && model !== only) continue;
-      for (const submission of model.queue.splice(0)) {
-        for (let index = submission.next; index < submission.items.length; index++)
-          model.fail({ submission, index }, code, message);
-      }
+      for (const submission of model.queue.splice(0)) model.failRest(submission, code, message);
       model.waiting = 0;
     }
     const suspects = this.#suspects;
     this.#suspects = suspects.filter((suspect) => only && suspect.model !== only);
     for (const suspect of suspects) {
-      if (!only || suspect.model === only) suspect.model.fail(suspect, code, message);
+      if (!only || suspect.model === only)
+        suspect.model.fail(suspect.submission, suspect.index, code, message);
     }
   }
 
@@ -178,21 +179,17 @@ export class Dispatcher {
   #pump(): void {
     const lane = this.#lane;
     if (!lane?.host.alive) return;
-    const frames: Uint8Array[] = [];
-    const requests: HostRequest[] = [];
-    if (this.#suspects.length > 0 || this.#alone.size > 0) this.#sendSuspect(lane, frames, requests);
+    if (this.#suspects.length > 0 || this.#alone.size > 0) this.#sendSuspect(lane);
     else {
       while (lane.batches.size < MAX_IN_FLIGHT && lane.bytes < MAX_BYTES) {
         const model = this.#pick(lane);
         if (!model) break;
         const now = this.#clock.monotonic();
-        const places = model.take(now);
-        if (places.length === 0) continue;
-        this.#account(model, places, now);
-        this.#enqueue(lane, model, places, frames, requests);
+        const segments = model.take(now);
+        if (segments.length > 0) this.#send(lane, model, segments, now);
       }
     }
-    if (frames.length > 0) lane.host.send(frames, requests);
+    lane.host.flush();
   }
 
   /** The next model in turn that has a whole batch, or any items while the host is about to run dry. */
@@ -208,47 +205,44 @@ export class Dispatcher {
     return null;
   }
 
-  #account(model: Model, places: readonly Place[], now: number): void {
+  /** Writes one batch for the next flush. Returns its request id. */
+  #send(lane: Lane, model: Model, segments: readonly Segment[], now: number): number {
+    const slices: Slice[] = [];
+    let count = 0;
     const { stats } = model;
-    if (places.length > stats.largestBatch) stats.largestBatch = places.length;
-    for (const { submission } of places) {
+    for (const { submission, from, to } of segments) {
+      slices.push({ items: submission.items, from, to });
+      count += to - from;
       const queued = now - submission.since;
-      stats.queueMs += queued;
+      stats.queueMs += queued * (to - from);
       if (queued > stats.queueMaxMs) stats.queueMaxMs = queued;
     }
-  }
-
-  #enqueue(
-    lane: Lane,
-    model: Model,
-    places: readonly Place[],
-    frames: Uint8Array[],
-    requests: HostRequest[],
-  ): number {
+    if (count > stats.largestBatch) stats.largestBatch = count;
     const id = lane.host.nextId();
-    const items = places.map((place) => place.submission.items[place.index]!);
-    const frame = encodeBatch(model.plan, model.handle, id, items);
-    lane.batches.set(id, { model, places, bytes: frame.length });
-    lane.bytes += frame.length;
-    frames.push(frame);
-    requests.push({
+    const bytes = batchBytes(model.plan, slices[0]!.items[slices[0]!.from]!, count);
+    const place = lane.host.reserve(bytes, {
       id,
       limitMs: model.bundle.manifest.limits.maxRun,
       onReply: (header, reply) => this.#reply(lane, header, reply),
     });
+    encodeBatch(model.plan, model.handle, id, slices, place);
+    lane.batches.set(id, { model, segments, bytes });
+    lane.bytes += bytes;
     return id;
   }
 
-  #sendSuspect(lane: Lane, frames: Uint8Array[], requests: HostRequest[]): void {
+  #sendSuspect(lane: Lane): void {
     if (lane.batches.size > 0) return;
     const now = this.#clock.monotonic();
     for (let suspect = this.#suspects.shift(); suspect; suspect = this.#suspects.shift()) {
-      const { model, submission } = suspect;
-      if (submission.answered(suspect.index)) continue;
-      if (submission.deadline <= now) model.fail(suspect, 'DEADLINE', 'the model host ended meanwhile');
-      else if (!lane.models.has(model)) model.fail(suspect, 'MODEL_REFUSED', `${model.key} no longer serves`);
+      const { model, submission, index } = suspect;
+      if (submission.answered(index)) continue;
+      if (submission.deadline <= now)
+        model.fail(submission, index, 'DEADLINE', 'the model host ended meanwhile');
+      else if (!lane.models.has(model))
+        model.fail(submission, index, 'MODEL_REFUSED', `${model.key} no longer serves`);
       else {
-        this.#alone.set(this.#enqueue(lane, model, [suspect], frames, requests), suspect);
+        this.#alone.set(this.#send(lane, model, [{ submission, from: index, to: index + 1 }], now), suspect);
         return;
       }
     }
@@ -264,41 +258,61 @@ export class Dispatcher {
     if (header.status === FAILED) this.#failed(batch, frame);
     else this.#succeeded(batch, header, frame);
     this.#drained(lane);
-    this.#pump();
+    if (!this.#refilling) {
+      // Replies come several to a chunk: one refill after the last of them shares a write.
+      this.#refilling = true;
+      queueMicrotask(this.#refill);
+    }
   }
 
-  #succeeded({ model, places }: Batch, header: FrameHeader, frame: Uint8Array): void {
+  readonly #refill = (): void => {
+    this.#refilling = false;
+    this.#pump();
+  };
+
+  #succeeded({ model, segments }: Batch, header: FrameHeader, frame: Uint8Array): void {
     const decoded = decodeBatch(model.plan, header, frame);
     const { stats } = model;
     stats.runs++;
     stats.computeUs += header.micros;
-    for (let i = 0; i < places.length; i++) {
-      const place = places[i]!;
-      const output = decoded.output(i);
-      if (output) {
-        stats.items++;
-        place.submission.answer(place.index, { ok: true, output });
-      } else model.fail(place, 'MODEL_OUTPUT', `${model.key} gave a value that is not a finite number`);
+    let i = 0;
+    for (const { submission, from, to } of segments) {
+      for (let index = from; index < to; index++) {
+        const output = decoded.output(i++);
+        if (output) {
+          stats.items++;
+          submission.answer(index, { ok: true, output });
+        } else
+          model.fail(
+            submission,
+            index,
+            'MODEL_OUTPUT',
+            `${model.key} gave a value that is not a finite number`,
+          );
+      }
     }
   }
 
   /** An error of one item is its answer; an error of several is looked for one by one. */
-  #failed({ model, places }: Batch, frame: Uint8Array): void {
+  #failed({ model, segments }: Batch, frame: Uint8Array): void {
     const error = hostError(frame);
-    if (places.length === 1) model.fail(places[0]!, error.code, error.message);
-    else for (const place of places) this.#suspects.push({ ...place, model, crashes: 0 });
+    const items = itemsOf(model, segments, 0);
+    if (items.length > 1) for (const item of items) this.#suspects.push(item);
+    else for (const { submission, index } of items) model.fail(submission, index, error.code, error.message);
   }
 
-  #suspect(id: number, { model, places }: Batch): void {
+  #suspect(id: number, { model, segments }: Batch): void {
     const before = this.#alone.get(id);
     this.#alone.delete(id);
     const crashes = (before?.crashes ?? 0) + 1;
-    for (const place of places) {
-      if (places.length === 1 && crashes >= 2) {
-        model.fail(place, 'POISON', `this input ended the model host twice in ${model.key}`);
-        this.#options.onPoison(model);
-      } else this.#suspects.push({ ...place, model, crashes });
+    const items = itemsOf(model, segments, crashes);
+    if (items.length > 1 || crashes < 2) {
+      for (const item of items) this.#suspects.push(item);
+      return;
     }
+    for (const { submission, index } of items)
+      model.fail(submission, index, 'POISON', `this input ended the model host twice in ${model.key}`);
+    this.#options.onPoison(model);
   }
 
   readonly #onDrained = new Map<Lane, () => void>();
@@ -329,20 +343,26 @@ export class Dispatcher {
     this.#sweepAt = Number.POSITIVE_INFINITY;
     const now = this.#clock.monotonic();
     let next = Number.POSITIVE_INFINITY;
-    const expire = (model: Model, place: Place): void =>
-      model.fail(place, 'DEADLINE', `waited ${Math.round(now - place.submission.since)} ms for ${model.key}`);
+    const message = (submission: Submission, model: Model): string =>
+      `waited ${Math.round(now - submission.since)} ms for ${model.key}`;
     for (const model of this.#models) {
       for (const submission of model.queue) {
         if (submission.deadline > now) next = Math.min(next, submission.deadline);
-        else
-          for (let index = submission.next; index < submission.items.length; index++)
-            expire(model, { submission, index });
+        else model.failRest(submission, 'DEADLINE', message(submission, model));
       }
     }
-    for (const suspect of this.#suspects) {
-      if (suspect.submission.deadline > now) next = Math.min(next, suspect.submission.deadline);
-      else expire(suspect.model, suspect);
+    for (const { model, submission, index } of this.#suspects) {
+      if (submission.deadline > now) next = Math.min(next, submission.deadline);
+      else model.fail(submission, index, 'DEADLINE', message(submission, model));
     }
     if (Number.isFinite(next)) this.#sweepBy(next);
   }
+}
+
+function itemsOf(model: Model, segments: readonly Segment[], crashes: number): Suspect[] {
+  const items: Suspect[] = [];
+  for (const { submission, from, to } of segments) {
+    for (let index = from; index < to; index++) items.push({ model, submission, index, crashes });
+  }
+  return items;
 }

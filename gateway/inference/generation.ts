@@ -2,7 +2,7 @@ import { asGatewayError, GatewayError } from '../errors.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { ModelInput, ModelOutput, ModelState } from '../ports/inference.ts';
 import type { Log } from '../ports/log.ts';
-import { decodeBatch, encodeBatch } from './batch.ts';
+import { batchBytes, decodeBatch, encodeBatch } from './batch.ts';
 import { verifyHash } from './bundle.ts';
 import { FAILED } from './frames.ts';
 import { compareOutputs, type GoldenSample, readGolden } from './golden.ts';
@@ -114,20 +114,18 @@ async function checkSample(host: HostProcess, model: Model, sample: GoldenSample
 
 function runOne(host: HostProcess, model: Model, item: ModelInput): Promise<ModelOutput | null> {
   return new Promise((resolve, reject) => {
+    if (!host.alive) throw new GatewayError('MODEL_HOST', 'the model host has ended');
     const id = host.nextId();
-    host.send(
-      [encodeBatch(model.plan, model.handle, id, [item])],
-      [
-        {
-          id,
-          limitMs: model.bundle.manifest.limits.maxRun,
-          onReply: (header, frame) => {
-            if (header.status === FAILED) reject(hostError(frame));
-            else resolve(decodeBatch(model.plan, header, frame).output(0));
-          },
-          onLost: reject,
-        },
-      ],
-    );
+    const place = host.reserve(batchBytes(model.plan, item, 1), {
+      id,
+      limitMs: model.bundle.manifest.limits.maxRun,
+      onReply: (header, frame) => {
+        if (header.status === FAILED) reject(hostError(frame));
+        else resolve(decodeBatch(model.plan, header, frame).output(0));
+      },
+      onLost: reject,
+    });
+    encodeBatch(model.plan, model.handle, id, [{ items: [item], from: 0, to: 1 }], place);
+    host.flush();
   });
 }

@@ -19,6 +19,9 @@ import type { Control } from './host/service.ts';
 const TICK_MS = 250;
 /** A host that has nothing to do ends in milliseconds. */
 const CLOSE_MS = 2000;
+/** Frames leave in pieces of this size, which are used again. */
+const ARENA_BYTES = 128 * 1024;
+const MAX_SPARE = 8;
 const STDERR_KEPT = 4096;
 /** Loading a large model takes seconds on a small board. */
 const CONTROL_LIMIT_MS = 60_000;
@@ -38,7 +41,7 @@ export interface HostRequest {
   readonly limitMs: number;
   /** `frame` may be kept. */
   onReply(header: FrameHeader, frame: Uint8Array): void;
-  /** The host ended before it answered, or had ended already. */
+  /** The host ended before it answered. */
   onLost?(error: GatewayError): void;
 }
 
@@ -57,6 +60,10 @@ export class HostProcess {
   #nextId = 1;
   #stderr = '';
   #idleTicks = 0;
+  #arena = new ArrayBuffer(ARENA_BYTES);
+  #used = 0;
+  /** Arenas whose bytes are in the pipe. */
+  readonly #spare: ArrayBuffer[] = [];
   #ending: HostExit['kind'] = 'crashed';
   #gone = false;
   #cancelClose: () => void = () => undefined;
@@ -114,17 +121,35 @@ export class HostProcess {
     return id;
   }
 
-  /** Sends frames whose requests are to be answered. */
-  send(frames: readonly Uint8Array[], requests: readonly HostRequest[]): void {
-    if (this.#gone) {
-      for (const request of requests) request.onLost?.(this.#lost());
-      return;
-    }
+  /**
+   * Room for the frame of a request, which goes out with the next {@link flush}; the caller fills it at once. `bytes`
+   * is a multiple of 8.
+   */
+  reserve(bytes: number, request: HostRequest): { buffer: ArrayBuffer; offset: number } {
     if (this.#pending.size === 0) this.#idleTicks = 0;
-    for (const request of requests) this.#pending.set(request.id, request);
-    this.#pipe.cork();
-    for (const frame of frames) this.#pipe.write(frame);
-    this.#pipe.uncork();
+    this.#pending.set(request.id, request);
+    if (this.#used + bytes > this.#arena.byteLength) {
+      this.flush();
+      this.#arena =
+        bytes > ARENA_BYTES ? new ArrayBuffer(bytes) : (this.#spare.pop() ?? new ArrayBuffer(ARENA_BYTES));
+    }
+    const offset = this.#used;
+    this.#used += bytes;
+    return { buffer: this.#arena, offset };
+  }
+
+  /** Sends what has been reserved, in one write. */
+  flush(): void {
+    if (this.#used === 0) return;
+    const arena = this.#arena;
+    const bytes = new Uint8Array(arena, 0, this.#used);
+    this.#arena = this.#spare.pop() ?? new ArrayBuffer(ARENA_BYTES);
+    this.#used = 0;
+    if (this.#gone) return;
+    this.#pipe.write(bytes, (error) => {
+      if (!error && arena.byteLength === ARENA_BYTES && this.#spare.length < MAX_SPARE)
+        this.#spare.push(arena);
+    });
   }
 
   /** One control request. Rejects with the host's coded error, or MODEL_HOST when the host ends first. */
@@ -135,10 +160,19 @@ export class HostProcess {
         if (header.status === FAILED) reject(hostError(frame));
         else resolve(jsonBody(frame) as T);
       };
-      this.send(
-        [jsonFrame(CONTROL, id, OK, request)],
-        [{ id, limitMs: CONTROL_LIMIT_MS, onReply, onLost: reject }],
-      );
+      if (this.#gone) {
+        reject(this.#lost());
+        return;
+      }
+      const frame = jsonFrame(CONTROL, id, OK, request);
+      const { buffer, offset } = this.reserve(frame.length, {
+        id,
+        limitMs: CONTROL_LIMIT_MS,
+        onReply,
+        onLost: reject,
+      });
+      new Uint8Array(buffer, offset).set(frame);
+      this.flush();
     });
   }
 

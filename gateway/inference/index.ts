@@ -40,6 +40,7 @@ export interface InferenceStats {
 /** An installed bundle, for people. */
 export interface InstalledModel extends ModelInfo {
   readonly folder: string;
+  readonly runtime: string;
   readonly priceClass: string;
   readonly card: Bundle['manifest']['card'];
   readonly state: 'installed' | 'serving' | 'refused';
@@ -133,8 +134,8 @@ class InferenceParts implements InferenceService {
       const { folder, manifest } = model.bundle;
       const reason = this.#supervisor.refusedBecause(model);
       const state = reason ? 'refused' : serving.has(model.key) ? 'serving' : 'installed';
-      const { priceClass, card } = manifest;
-      return { ...infoOf(model.bundle), folder, priceClass, card, state, ...(reason ? { reason } : {}) };
+      const { runtime, priceClass, card } = manifest;
+      return { ...infoOf(model.bundle), folder, runtime, priceClass, card, state, ...(reason ? { reason } : {}) };
     });
   }
 
@@ -159,13 +160,13 @@ class InferenceParts implements InferenceService {
     if (this.#stopping) throw new GatewayError('STOPPING', 'the gateway is stopping');
     const model = this.#model(reference);
     const { manifest } = model.bundle;
-    const deadline = options.deadline ?? manifest.limits.deadline ?? Number.POSITIVE_INFINITY;
+    const refuse = options.whenFull === 'refuse';
+    // Callers that wait have the window in a journal: losing it to a default would be worse than answering late.
+    const deadline =
+      options.deadline ?? (refuse ? manifest.limits.deadline : undefined) ?? Number.POSITIVE_INFINITY;
     const refused = this.#supervisor.refusedBecause(model);
-    const answers = this.#dispatcher.submit(
-      model,
-      items,
-      { deadline, refuse: options.whenFull === 'refuse' },
-      (item) => (refused ? { code: 'MODEL_REFUSED', message: refused.message } : wrongShape(model, item)),
+    const answers = this.#dispatcher.submit(model, items, { deadline, refuse }, (item) =>
+      refused ? { code: 'MODEL_REFUSED', message: refused.message } : wrongShape(model, item),
     );
     // Loading may take a while; what waits is answered when it serves, when it is refused, or at its deadline.
     if (!refused && !this.#supervisor.serves(model))

@@ -140,7 +140,9 @@ export const postprocessStep = z.discriminatedUnion('step', [
 
 const limitsSection = z.strictObject({
   maxBatch: z.number().int().min(1).max(4096).default(128).describe('Most windows in one run'),
-  deadline: duration.optional().describe('How long a window may wait when the caller names no deadline'),
+  deadline: duration
+    .optional()
+    .describe('How long a request from outside may wait when it names no deadline; pipelines wait'),
   maxRun: duration
     .prefault('10s')
     .describe('A run that takes longer is taken for hung: the model host is restarted'),

@@ -33,6 +33,20 @@ export class Submission {
     return this.#answers[index] !== undefined;
   }
 
+  /** Moves `next` over items that have their answer already. */
+  skipAnswered(): void {
+    while (this.next < this.items.length && this.#answers[this.next] !== undefined) this.next++;
+  }
+
+  /** End (exclusive) of the unanswered items of one size that begin at `from`, at most `most` of them. */
+  run(from: number, most: number): number {
+    const first = this.items[from]!;
+    const end = Math.min(this.items.length, from + most);
+    let to = from + 1;
+    while (to < end && this.#answers[to] === undefined && sameSize(this.items[to]!, first)) to++;
+    return to;
+  }
+
   /** The first answer to an item counts; the last one to come resolves the call. */
   answer(index: number, answer: ModelAnswer): void {
     if (this.#answers[index] !== undefined) return;
@@ -41,10 +55,12 @@ export class Submission {
   }
 }
 
-/** One item of a submission. */
-export interface Place {
+/** Neighbouring items of one submission. */
+export interface Segment {
   readonly submission: Submission;
-  readonly index: number;
+  readonly from: number;
+  /** Exclusive. */
+  readonly to: number;
 }
 
 /** A bundle as the gateway runs it: its queue, its counters and where it is loaded. */
@@ -68,49 +84,56 @@ export class Model {
     this.handle = handle;
   }
 
-  fail(place: Place, code: string, message: string): void {
-    if (place.submission.answered(place.index)) return;
+  /** Answers one item with a code. */
+  fail(submission: Submission, index: number, code: string, message: string): void {
+    if (submission.answered(index)) return;
     this.stats.failures[code] = (this.stats.failures[code] ?? 0) + 1;
-    place.submission.answer(place.index, { ok: false, code, message });
+    submission.answer(index, { ok: false, code, message });
+  }
+
+  /** Answers everything of a submission that is in no batch yet; it leaves the queue when its turn comes. */
+  failRest(submission: Submission, code: string, message: string): void {
+    for (let index = submission.next; index < submission.items.length; index++)
+      this.fail(submission, index, code, message);
   }
 
   /**
    * Takes the next items that fit in one run: at most the batch limit, all of one size. Items whose deadline has
    * passed are answered on the way.
    */
-  take(now: number): Place[] {
+  take(now: number): Segment[] {
     const { maxBatch } = this.bundle.manifest.limits;
-    const places: Place[] = [];
+    const segments: Segment[] = [];
     let first: ModelInput | undefined;
-    let most = maxBatch;
-    while (this.queue.length > 0) {
-      const submission = this.queue[0]!;
-      while (submission.next < submission.items.length && places.length < most) {
-        const index = submission.next;
-        const item = submission.items[index]!;
-        if (!submission.answered(index)) {
-          if (first && (item.rows !== first.rows || item.columns !== first.columns)) return places;
-          if (submission.deadline <= now) {
-            this.fail(
-              { submission, index },
-              'DEADLINE',
-              `waited ${Math.round(now - submission.since)} ms for ${this.key}`,
-            );
-          } else {
-            if (!first) {
-              first = item;
-              most = Math.min(maxBatch, this.#fitting(item));
-            }
-            places.push({ submission, index });
-          }
+    let room = maxBatch;
+    while (room > 0) {
+      const submission = this.queue[0];
+      if (!submission) break;
+      if (submission.deadline <= now)
+        this.failRest(
+          submission,
+          'DEADLINE',
+          `waited ${Math.round(now - submission.since)} ms for ${this.key}`,
+        );
+      const begin = submission.next;
+      submission.skipAnswered();
+      const from = submission.next;
+      const item = submission.items[from];
+      if (item) {
+        if (first && !sameSize(item, first)) break;
+        if (!first) {
+          first = item;
+          room = Math.min(room, this.#fitting(item));
         }
-        submission.next++;
-        this.waiting--;
+        const to = submission.run(from, room);
+        submission.next = to;
+        room -= to - from;
+        segments.push({ submission, from, to });
       }
-      if (submission.next < submission.items.length) return places;
-      this.queue.shift();
+      this.waiting -= submission.next - begin;
+      if (submission.next === submission.items.length) this.queue.shift();
     }
-    return places;
+    return segments;
   }
 
   /** Items of this size whose tensors stay within the limit. */
@@ -118,3 +141,5 @@ export class Model {
     return Math.max(1, Math.floor(this.plan.maxTensorBytes / Math.max(1, item.rows * item.columns * 8)));
   }
 }
+
+const sameSize = (a: ModelInput, b: ModelInput): boolean => a.rows === b.rows && a.columns === b.columns;

@@ -112,6 +112,8 @@ export class Supervisor {
   async #make(): Promise<void> {
     const { signal } = this.#abort;
     let failures = 0;
+    // Models that are asked for in one go load in one host.
+    await null;
     while (!signal.aborted && this.#outdated()) {
       this.#stale = false;
       try {

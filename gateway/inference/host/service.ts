@@ -24,7 +24,7 @@ export type Control =
   | { readonly op: 'stats' };
 
 /** Replies go out at the latest this long after they are ready, so that the core sees progress between slow runs. */
-const HOLD_MS = 1;
+const HOLD_MS = 0.3;
 
 /** Answers frames, one at a time. What it throws becomes the answer. */
 export class Service {
