@@ -2,13 +2,13 @@ import { resolve } from 'node:path';
 import { type ParseArgsOptionsConfig, parseArgs } from 'node:util';
 import { suggest } from '../config/suggest.ts';
 import { GatewayError } from '../errors.ts';
+import { version } from '../system/version.ts';
 import type { Command, CommandContext, ExitCode, OptionValues } from './command.ts';
 import { loadForCommand } from './load-config.ts';
 import { COMMANDS, type CommandEntry } from './registry.ts';
 import { exitCodeOf, reportError } from './report.ts';
 import { withSignal } from './signals.ts';
 import { createUi, type OutputStream } from './ui/ui.ts';
-import { version } from './version.ts';
 
 /** The part of `process` the command line needs. */
 export interface Terminal {

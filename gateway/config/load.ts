@@ -4,8 +4,8 @@ import { GatewayError } from '../errors.ts';
 import { ConfigError, type ConfigIssue, type Finding } from './issues.ts';
 import { CONFIG_VERSION } from './migrations/index.ts';
 import { resolvePaths } from './paths.ts';
+import { conditionRules } from './rules/conditions.ts';
 import { createDraft, type InstalledModel, type Rule } from './rules/draft.ts';
-import { type ExpressionCheck, expressionRules } from './rules/expressions.ts';
 import { fileRules } from './rules/files.ts';
 import { networkRules } from './rules/network.ts';
 import { referenceRules } from './rules/references.ts';
@@ -21,8 +21,6 @@ export interface LoadOptions {
   readonly models?: readonly InstalledModel[];
   /** Whether the files it names must exist. Default true. */
   readonly checkFiles?: boolean;
-  /** Parser of `publish.when`. */
-  readonly expression?: ExpressionCheck;
 }
 
 export interface LoadedConfig {
@@ -59,18 +57,22 @@ export function parseConfig(text: string, file: string, options: LoadOptions = {
     models: options.models,
     checkFiles: options.checkFiles ?? true,
   };
-  for (const rule of rules(options)) findings.push(...rule(draft, context));
+  for (const rule of RULES) findings.push(...rule(draft, context));
   const issues = inOrder([...source.issues, ...findings.map(source.issue)]);
   if (!parsed.success || issues.some((issue) => issue.severity === 'error'))
     throw new ConfigError(file, issues);
   return { file, config: resolvePaths(parsed.data, file), warnings: issues };
 }
 
-function rules(options: LoadOptions): Rule[] {
-  const list: Rule[] = [referenceRules, topicRules, streamRules, windowRules, networkRules, fileRules];
-  if (options.expression) list.push(expressionRules(options.expression));
-  return list;
-}
+const RULES: readonly Rule[] = [
+  referenceRules,
+  topicRules,
+  streamRules,
+  windowRules,
+  networkRules,
+  fileRules,
+  conditionRules,
+];
 
 /** A file of a later version cannot be judged by this program: say so and nothing else. */
 function newerVersion(source: YamlSource): Finding | undefined {

@@ -17,8 +17,9 @@ import {
 /** Changes to identities, made by the running gateway so that they hold at once. */
 export interface DeviceAdmin {
   /** Answers the secret, which is kept nowhere. */
-  add(name: string, role: 'device' | 'integrator'): string;
-  revoke(name: string): void;
+  addDevice(name: string, role: 'device' | 'integrator'): string;
+  /** Ends its connections too. */
+  revokeDevice(name: string): void;
 }
 
 export interface RouteParts {
@@ -102,7 +103,7 @@ export function apiRoutes({ views, access, devices, rates }: RouteParts): ApiRou
       status: 201,
       run({ body }) {
         const { name, role } = body as z.output<typeof deviceBody>;
-        return { name, role, secret: devices.add(name, role) };
+        return { name, role, secret: devices.addDevice(name, role) };
       },
     },
     {
@@ -112,7 +113,7 @@ export function apiRoutes({ views, access, devices, rates }: RouteParts): ApiRou
       needs: 'change',
       answer: z.object({ name: z.string(), revoked: z.literal(true) }),
       run({ params }) {
-        devices.revoke(params.name!);
+        devices.revokeDevice(params.name!);
         return { name: params.name, revoked: true };
       },
     },

@@ -2,6 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from 'fastify';
+import type { Config } from '../config/schema.ts';
 import { GatewayError } from '../errors.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Log } from '../ports/log.ts';
@@ -17,17 +18,15 @@ import type { Views } from './views.ts';
 /** Takes over a socket that asks for WebSocket below `/mqtt`. */
 export type UpgradeHandler = (request: IncomingMessage, socket: Duplex, head: Buffer) => void;
 
+/** What this server needs of `gateway/security`. */
+export type ServerAccess = HttpAccess & DeviceAdmin;
+
 export interface HttpServerParts {
-  readonly host: string;
-  /** 0 picks a free port. */
-  readonly port: number;
-  readonly version: string;
+  readonly config: Pick<Config, 'listen' | 'limits'>;
   readonly views: Views;
-  readonly access: HttpAccess;
-  readonly devices: DeviceAdmin;
+  readonly access: ServerAccess;
   /** Absent: WebSocket requests are refused. */
-  readonly upgrade?: UpgradeHandler;
-  readonly maxConnections: number;
+  readonly upgrade?: UpgradeHandler | undefined;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -60,11 +59,12 @@ const HEADERS = {
 
 /** Health, metrics, API and status page on one port. Constructed pure; `stop` undoes all that `start` did. */
 export function createHttpServer(parts: HttpServerParts): HttpServer {
-  const { access, clock, views } = parts;
+  const { access, clock, config, views } = parts;
+  const { host } = config.listen;
   const log = parts.log.child('http');
   const rates = new RateHistory();
   const metrics = new Metrics();
-  const routes = apiRoutes({ views, access, devices: parts.devices, rates });
+  const routes = apiRoutes({ views, access, devices: access, rates });
   const app = fastify({
     bodyLimit: BODY_LIMIT,
     requestTimeout: REQUEST_TIMEOUT_MS,
@@ -75,7 +75,7 @@ export function createHttpServer(parts: HttpServerParts): HttpServer {
     http: { maxHeaderSize: HEADER_LIMIT, headersTimeout: REQUEST_TIMEOUT_MS },
   });
   app.removeContentTypeParser('text/plain');
-  app.server.maxConnections = parts.maxConnections;
+  app.server.maxConnections = config.limits.maxConnections;
   let addresses: string[] = [];
   let port = 0;
   let cancelSample: (() => void) | undefined;
@@ -114,7 +114,7 @@ export function createHttpServer(parts: HttpServerParts): HttpServer {
     const health = views.health();
     return reply.code(health.ready ? 200 : 503).send(health);
   });
-  app.get('/api/v1/openapi.json', () => openApi(routes, parts.version));
+  app.get('/api/v1/openapi.json', () => openApi(routes, views.status().version));
   app.get('/metrics', { config: { needs: 'read' } }, async (_request, reply) =>
     reply.type(metrics.contentType).send(await metrics.text(views.status())),
   );
@@ -150,9 +150,9 @@ export function createHttpServer(parts: HttpServerParts): HttpServer {
     inject: app.inject.bind(app) as FastifyInstance['inject'],
     async start(signal) {
       signal.throwIfAborted();
-      await listen(app, parts.host, parts.port);
+      await listen(app, host, config.listen.http.port);
       port = (app.server.address() as AddressInfo).port;
-      addresses = [`http://${parts.host.includes(':') ? `[${parts.host}]` : parts.host}:${port}`];
+      addresses = [`http://${host.includes(':') ? `[${host}]` : host}:${port}`];
       metrics.start();
       sample();
     },

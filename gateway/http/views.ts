@@ -108,6 +108,13 @@ export const statusView = z.object({
     damagedRecords: count,
     fileBytes: count,
   }),
+  modelHost: z.object({
+    pid: z.number().int().nullable().describe('Process id; null while it is down'),
+    rss: count.describe('Resident bytes at its last heartbeat'),
+    restarts: count,
+    waiting: count.describe('Windows waiting for a model'),
+    inFlight: count,
+  }),
   unrouted: count.describe('Messages that no stream maps'),
   streams: z.array(streamView),
   pipelines: z.array(pipelineView),

@@ -36,6 +36,10 @@ export interface Access extends AccessControl {
   ): Promise<{ token: string; expiresAt: number } | null | 'throttled'>;
   /** Whether the peer may read over HTTP without a token: anonymous access is configured and it is on loopback. */
   openTo(peer: string): boolean;
+  /** Adds a device and answers its secret, which is kept nowhere. */
+  addDevice(name: string, role: DeviceRole): string;
+  /** Takes effect at once. */
+  revokeDevice(name: string): void;
   /** Looks at the file at once, without waiting for the watch. */
   refresh(): void;
   /** Called with the names of devices that are no longer known or have another secret: end their connections. */
@@ -206,6 +210,17 @@ export function createAccess(parts: AccessParts): Access {
     authenticate,
     openTo,
     refresh,
+    addDevice(name, role) {
+      refresh();
+      const secret = identities.addDevice(name, role, clock.now());
+      afterChange();
+      return secret;
+    },
+    revokeDevice(name) {
+      refresh();
+      identities.revokeDevice(name);
+      afterChange();
+    },
     mayPublish(principal, topic) {
       let memory = remembered.get(principal);
       if (memory === undefined || memory.generation !== generation) {

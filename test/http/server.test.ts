@@ -1,7 +1,8 @@
 import { request } from 'node:http';
 import { connect } from 'node:net';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { createHttpServer, type HttpServerParts, type Views } from '../../gateway/http/index.ts';
+import { parseConfig } from '../../gateway/config/index.ts';
+import { createHttpServer, type UpgradeHandler, type Views } from '../../gateway/http/index.ts';
 import { RateHistory } from '../../gateway/http/rates.ts';
 import { apiRoutes } from '../../gateway/http/routes.ts';
 import { createAccess } from '../../gateway/security/index.ts';
@@ -12,31 +13,18 @@ import { temporaryFolder } from '../support/tmp.ts';
 import { someViews, status } from '../support/views.ts';
 
 function setUp(
-  options: { anonymous?: boolean; views?: Partial<Views>; parts?: Partial<HttpServerParts> } = {},
+  options: { anonymous?: boolean; port?: number; views?: Partial<Views>; upgrade?: UpgradeHandler } = {},
 ) {
   const clock = manualClock();
   const log = recordingLog();
-  const config = { auth: { anonymous: options.anonymous ?? false }, streams: [] };
+  const { config } = parseConfig(
+    `auth: { anonymous: ${options.anonymous ?? false} }\nlisten: { http: { port: ${options.port ?? 0} } }\n`,
+    '/x/gateway.yaml',
+  );
   const access = createAccess({ config, dataDir: temporaryFolder(), clock, log });
   const { identities } = access;
-  const server = createHttpServer({
-    host: '127.0.0.1',
-    port: 0,
-    version: '0.1.0',
-    views: someViews(options.views),
-    access,
-    devices: {
-      add: (name, role) => identities.addDevice(name, role, clock.now()),
-      revoke: (name) => {
-        identities.revokeDevice(name);
-        access.refresh();
-      },
-    },
-    maxConnections: 100,
-    clock,
-    log,
-    ...options.parts,
-  });
+  const views = someViews(options.views);
+  const server = createHttpServer({ config, views, access, upgrade: options.upgrade, clock, log });
   onTestFinished(() => server.stop());
   const admin = { authorization: `Bearer ${access.localToken}` };
   const viewer = () => ({ authorization: `Bearer ${identities.addToken('grafana', 'viewer', 0)}` });
@@ -109,7 +97,7 @@ describe('what it answers', () => {
     const routes = apiRoutes({
       views: someViews(),
       access,
-      devices: { add: () => '', revoke: () => {} },
+      devices: access,
       rates: new RateHistory(),
     });
     for (const route of routes.filter((r) => r.method === 'GET')) {
@@ -239,7 +227,7 @@ describe('on a socket', () => {
   it('says who cannot listen', async () => {
     const one = setUp().server;
     await one.start(new AbortController().signal);
-    const two = setUp({ parts: { port: one.port } }).server;
+    const two = setUp({ port: one.port }).server;
     await expect(two.start(new AbortController().signal)).rejects.toMatchObject({ code: 'HTTP_LISTEN' });
   });
 
@@ -247,11 +235,9 @@ describe('on a socket', () => {
     const upgraded: string[] = [];
     const { server } = setUp({
       anonymous: true,
-      parts: {
-        upgrade: (message, socket) => {
-          upgraded.push(message.url ?? '');
-          socket.end('HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n');
-        },
+      upgrade: (message, socket) => {
+        upgraded.push(message.url ?? '');
+        socket.end('HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n');
       },
     });
     await server.start(new AbortController().signal);
