@@ -1,0 +1,1 @@
+export { packageRoot, version } from '../system/version.ts';
