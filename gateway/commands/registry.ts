@@ -14,6 +14,12 @@ export const COMMANDS: readonly CommandEntry[] = [
     'validate the configuration; --explain prints the plan',
     async () => (await import('./check.ts')).check,
   ),
+  entry('start', 'run the gateway', async () => (await import('./start.ts')).start),
+  entry(
+    'demo',
+    'run everything on this machine: gateway, simulated home and plant, upstream and chain',
+    async () => (await import('./demo.ts')).demo,
+  ),
 ];
 
 function entry(name: string, summary: string, load: () => Promise<Command>): CommandEntry {

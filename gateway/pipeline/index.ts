@@ -19,7 +19,6 @@ import { sourceOf } from './source-of.ts';
 export {
   type AggregateStats,
   type Aggregates,
-  aggregateId,
   aggregateStream,
   createAggregates,
 } from './aggregates.ts';
@@ -40,6 +39,8 @@ export interface PipelinesParts {
   readonly clock: Clock;
   readonly log: Log;
   readonly alarms: Alarms;
+  /** Most bytes read between two snapshots of a pipeline's state. Default: by the size of the state. */
+  readonly snapshotBytes?: number;
 }
 
 export interface PublishStats {
@@ -54,6 +55,8 @@ export interface Pipelines {
   /** Lets what is under way finish, saves state. Idempotent; may follow a failed start. */
   stop(): Promise<void>;
   readonly feed: ResultFeed;
+  /** Seq of the newest result of a pipeline; 0 when there is none. */
+  head(pipeline: string): number;
   stats(): readonly (PipelineStats & { readonly publish: PublishStats | undefined })[];
 }
 
@@ -67,20 +70,21 @@ export function createPipelines(parts: PipelinesParts): Pipelines {
   );
   const shedding = new SheddingAlarm(alarms, clock);
   const results = new Map(
-    config.pipelines.map((pipeline) => [pipeline.id, openResults(store, pipeline, maxDevices)]),
+    config.pipelines.map((pipeline) => [pipeline.id, openResults(store, pipeline, config)]),
   );
   const pipelines = config.pipelines.map((pipeline) => {
     const own = results.get(pipeline.id)!;
     return new Pipeline({
       ...parts,
       meter: parts.meter,
+      snapshotBytes: parts.snapshotBytes,
       gateway: config.gateway.name,
       pipeline,
       maxDevices,
       source: sourceOf([pipeline.from].flat(), parts.readingStreams, results),
       sourceConfigs: [pipeline.from].flat().map((id) => config.streams.find((stream) => stream.id === id)),
       results: own,
-      rejected: openRejected(store, pipeline, maxDevices),
+      rejected: openRejected(store, pipeline, config),
       published: (device, json) => feed.put(pipeline.id, device, json),
       shedding: (count) => shedding.note(pipeline.id, count),
     });
@@ -93,6 +97,7 @@ export function createPipelines(parts: PipelinesParts): Pipelines {
   }
   return {
     feed,
+    head: (pipeline) => results.get(pipeline)?.head ?? 0,
     async start(signal) {
       for (const [id, stream] of results) await feed.refill(id, stream);
       for (const publisher of publishers.values()) publisher.start();

@@ -139,7 +139,7 @@ async function judge(
     'the upstream to have everything',
     60_000,
   ).catch(() => undefined);
-  const { streams } = await gateway.api<{ streams: { holds: boolean }[] }>('/api/v1/audit');
+  const streams = await gateway.api<{ holds: boolean }[]>('/api/v1/audit');
   const there = arrived();
   const readings = receiver.records.filter((r) => r.kind === 'reading');
   return {

@@ -99,7 +99,7 @@ export async function nabTest(options: NabOptions, tell: (line: string) => void)
     await until(() => receiver.records.length >= all, `${all} records upstream`, 120_000).catch(
       tellError(tell),
     );
-    const { streams } = await gateway.api<{ streams: { holds: boolean }[] }>('/api/v1/audit');
+    const streams = await gateway.api<{ holds: boolean }[]>('/api/v1/audit');
     const auditHolds = streams.every((stream) => stream.holds);
     const report = compare(series, receiver);
     return {

@@ -3,6 +3,7 @@ import { writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join, resolve } from 'node:path';
 import { stringify } from 'yaml';
+import { readLocalApi } from '../../gateway/security/index.ts';
 
 /** Repository root: tests run with it as working directory. */
 export const ROOT = resolve(import.meta.dirname, '../..');
@@ -74,7 +75,7 @@ export async function startGatewayProcess(
     errors = (errors + chunk.toString()).slice(-65_536);
   });
   const gone = new Promise<number | null>((done) => child.once('exit', (code) => done(code)));
-  const { readyMs, token } = await ready(child, gone, () => errors, begun, options.timeoutMs ?? 20_000);
+  const readyMs = await ready(child, gone, () => errors, begun, options.timeoutMs ?? 20_000);
   return {
     folder,
     ports,
@@ -83,7 +84,7 @@ export async function startGatewayProcess(
     log: () => errors,
     async api<T>(path: string): Promise<T> {
       const response = await fetch(`http://127.0.0.1:${ports.http}${path}`, {
-        headers: token ? { authorization: `Bearer ${token}` } : {},
+        headers: { authorization: `Bearer ${readLocalApi(join(folder, 'data'))?.token}` },
       });
       if (!response.ok) throw new Error(`GET ${path}: ${response.status} ${await response.text()}`);
       return (await response.json()) as T;
@@ -99,19 +100,19 @@ export async function startGatewayProcess(
   };
 }
 
+/** Milliseconds from spawn until the line that says it is ready. */
 async function ready(
   child: ChildProcess,
   gone: Promise<number | null>,
   errors: () => string,
   begun: number,
   timeoutMs: number,
-): Promise<{ readyMs: number; token: string | undefined }> {
+): Promise<number> {
   let output = '';
-  const line = new Promise<{ token?: string }>((done) => {
+  const line = new Promise<void>((done) => {
     child.stdout!.on('data', (chunk: Buffer) => {
       output = (output + chunk.toString()).slice(-65_536);
-      const found = output.split('\n').find((text) => text.includes('"event":"ready"'));
-      if (found) done(JSON.parse(found) as { token?: string });
+      if (output.includes('"event":"ready"')) done();
     });
   });
   const timer = AbortSignal.timeout(timeoutMs);
@@ -121,10 +122,9 @@ async function ready(
   const early = gone.then((code) => {
     throw new Error(`the gateway ended with code ${code} before it was ready\n${output}\n${errors()}`);
   });
-  const { tokenFile } = (await Promise.race([line, early, late])) as { tokenFile?: string };
-  const { readFileSync } = await import('node:fs');
-  return {
-    readyMs: performance.now() - begun,
-    token: tokenFile ? readFileSync(tokenFile, 'utf8').trim() : undefined,
-  };
+  // The losers of the race may fail later, when the gateway is stopped on purpose.
+  late.catch(() => undefined);
+  early.catch(() => undefined);
+  await Promise.race([line, early, late]);
+  return performance.now() - begun;
 }

@@ -23,6 +23,7 @@ export function status(): StatusView {
     doors: ['mqtt://127.0.0.1:1883', 'coap://127.0.0.1:5683'],
     connections: 3,
     store: { full: false, commits: 10, lastCommitMs: 1.5, damagedRecords: 0, fileBytes: 4096 },
+    modelHost: { pid: 4711, rss: 60_000_000, restarts: 0, waiting: 0, inFlight: 0 },
     unrouted: 2,
     streams: [
       {

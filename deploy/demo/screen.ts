@@ -1,0 +1,45 @@
+import type { DemoPorts } from './setup.ts';
+
+/** The parts of a terminal style the demo needs. */
+export interface Style {
+  bold(text: string): string;
+  dim(text: string): string;
+  green(text: string): string;
+  yellow(text: string): string;
+  cyan(text: string): string;
+}
+
+/** What runs, what to open and what to type next. */
+export function welcome(style: Style, ports: DemoPorts, folder: string, engine: string): string {
+  const { bold, cyan, dim } = style;
+  const rows: [string, string][] = [
+    ['status page', cyan(`http://127.0.0.1:${ports.http}/`)],
+    ['MQTT', `mqtt://127.0.0.1:${ports.mqtt}   ${dim('three machines and a meter publish here')}`],
+    ['CoAP', `coap://127.0.0.1:${ports.coap}   ${dim('two rooms post here')}`],
+    ['upstream', `mqtt://127.0.0.1:${ports.upstream}   ${dim('a stand-in for your cloud')}`],
+    ['chain', `http://127.0.0.1:${ports.chain}   ${dim(`local, ${engine}`)}`],
+    ['data', folder],
+  ];
+  return [
+    '',
+    bold('The gateway runs, with a small home and a plant around it.'),
+    '',
+    ...rows.map(([name, text]) => `  ${name.padEnd(12)} ${text}`),
+    '',
+    'Try, in another terminal:',
+    '',
+    `  mosquitto_sub -p ${ports.mqtt} -t 'aimx/result/#' -v`,
+    `  mosquitto_pub -p ${ports.mqtt} -q 1 -t plant/press-1/temperature -m '{"t": 99.5, "ts": '$(date +%s000)'}'`,
+    `  coap-client-notls -m get coap://127.0.0.1:${ports.coap}/.well-known/core`,
+    `  coap-client-notls -m get -s 30 coap://127.0.0.1:${ports.coap}/r/room-comfort/living-room`,
+    `  npm run --silent gateway -- audit --config ${folder}/gateway.yaml`,
+    '',
+    dim('Ctrl-C stops all of it. The data stays; `npm start -- --fresh` begins anew.'),
+    '',
+  ].join('\n');
+}
+
+/** A line with the time of day in front. */
+export function timed(style: Style, text: string, now = new Date()): string {
+  return `${style.dim(now.toTimeString().slice(0, 8))} ${text}`;
+}

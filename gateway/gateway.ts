@@ -1,0 +1,189 @@
+import { join } from 'node:path';
+import {
+  BROKER_STORE_MODULE,
+  createCoapServer,
+  createLedgerChain,
+  createMqttBroker,
+  createSinks,
+} from '../adapters/registry.ts';
+import { BILLING_MODULE, createBilling } from './billing/index.ts';
+import { bundledModels } from './commands/installed-models.ts';
+import { aggregateId } from './config/plan.ts';
+import type { Config } from './config/schema.ts';
+import { createHttpServer, type HttpServer, type Views } from './http/index.ts';
+import { createInference } from './inference/index.ts';
+import { createIntake, openReadingStreams } from './ingest/index.ts';
+import { createAggregates, createPipelines } from './pipeline/index.ts';
+import type { Clock } from './ports/clock.ts';
+import type { Log } from './ports/log.ts';
+import type { ResultFeed } from './ports/results.ts';
+import { createAccess, publishLocalApi, withdrawLocalApi } from './security/index.ts';
+import { openStore } from './store/store.ts';
+import { createAlarmStream } from './system/alarm-stream.ts';
+import { createAlarms } from './system/alarms.ts';
+import { systemClock } from './system/clock.ts';
+import { Lifecycle, type Part } from './system/lifecycle.ts';
+import { createStatusTopic } from './system/status-topic.ts';
+import { createForwarders, upstreamConsumer } from './upstream/index.ts';
+import { createViews } from './views/index.ts';
+
+export interface GatewayOptions {
+  readonly config: Config;
+  readonly log: Log;
+  readonly clock?: Clock;
+}
+
+/** A whole gateway in this process. `stop` finishes what was acknowledged; it may follow a failed start. */
+export interface Gateway extends Part {
+  readonly clock: Clock;
+  readonly results: ResultFeed;
+  readonly views: Views;
+  /** Where it listens, once started: `mqtt://127.0.0.1:1883`. */
+  readonly addresses: readonly string[];
+  healthy(): boolean;
+}
+
+/**
+ * The composition root: the only file that knows all parts. Nothing happens before `start`. The order of the parts is
+ * the order in which they start, and in reverse stop: the store first, the doors before what works behind them,
+ * because from the store's start on whatever comes in is kept.
+ */
+export function createGateway({ config, log, clock = systemClock() }: GatewayOptions): Gateway {
+  const { dataDir } = config.gateway;
+  const board = createAlarms(log.child('alarm'));
+  const common = { config, clock, log, alarms: board };
+  const store = openStore({
+    dir: dataDir,
+    durability: config.durability,
+    modules: [BILLING_MODULE, BROKER_STORE_MODULE],
+    ...common,
+  });
+  const access = createAccess({ ...common, dataDir });
+  const readingStreams = openReadingStreams(config, store);
+  const intake = createIntake({ ...common, store, streams: readingStreams });
+  const inference = createInference({
+    ...common,
+    modelDirs: [bundledModels(), config.models.dir ?? join(dataDir, 'models')],
+    preload: config.pipelines.map(({ model }) => model),
+  });
+  const chain = createLedgerChain(config);
+  const billing = createBilling({ ...common, config: config.billing, dataDir, store, chain });
+  const broker = createMqttBroker({
+    ...common,
+    listen: config.listen,
+    limits: config.limits,
+    intake,
+    access,
+    store,
+  });
+  const pipelines = createPipelines({
+    ...common,
+    store,
+    readingStreams,
+    inference,
+    publisher: broker,
+    meter: billing.meter,
+  });
+  const aggregates = createAggregates({ ...common, store, readingStreams });
+  const coap = createCoapServer({
+    ...common,
+    listen: config.listen,
+    limits: config.limits,
+    streams: config.streams,
+    intake,
+    access,
+    results: pipelines.feed,
+  });
+  const sinks = createSinks(common);
+  const forwarders = createForwarders({ ...common, store, sinks });
+  const views = createViews({
+    ...common,
+    store,
+    readingStreams,
+    intake,
+    inference,
+    pipelines,
+    aggregates,
+    forwarders,
+    billing,
+    access,
+    addresses: () => [...broker.addresses, ...coap.addresses],
+    connections: () => broker.stats().connections,
+  });
+  const http = createHttpServer({
+    ...common,
+    views,
+    access,
+    upgrade: (request, socket, head) => {
+      if (!broker.handleUpgrade(request, socket, head)) socket.destroy();
+    },
+  });
+
+  const life = new Lifecycle(
+    [
+      named('store', store),
+      named('access', access),
+      createAlarmStream({ gateway: config.gateway.name, board, store, publisher: broker, clock, log }),
+      broker,
+      coap,
+      named('billing', billing),
+      named('inference', inference),
+      named('pipelines', pipelines),
+      named('aggregates', aggregates),
+      named('upstream', forwarders),
+      views,
+      http,
+      localApi(dataDir, http, access.localToken, clock),
+      createStatusTopic({ publisher: broker, gateway: config.gateway.name, clock, log }),
+    ],
+    log,
+  );
+  return {
+    name: 'gateway',
+    clock,
+    results: pipelines.feed,
+    views,
+    get addresses() {
+      return [...broker.addresses, ...coap.addresses, ...http.addresses];
+    },
+    healthy: () => views.health().live,
+    async start(signal) {
+      await life.start(signal);
+      // Consumers of streams and pipelines that the configuration no longer has must hold nothing back.
+      await store.retireConsumers(consumersOf(config));
+      views.ready();
+      log.info({ addresses: this.addresses }, 'gateway: ready');
+    },
+    async stop() {
+      views.stopping();
+      await life.stop();
+      log.info({}, 'gateway: stopped');
+    },
+  };
+}
+
+const named = (name: string, part: Omit<Part, 'name'>): Part => ({
+  name,
+  start: (signal) => part.start(signal),
+  stop: () => part.stop(),
+});
+
+/** Every consumer this configuration has. */
+function consumersOf(config: Config): Set<string> {
+  return new Set([
+    ...config.pipelines.flatMap(({ id }) => [`pipeline/${id}`, `publish/${id}`]),
+    ...config.aggregates.map((aggregate) => `aggregate/${aggregateId(aggregate)}`),
+    ...config.upstream.map(({ id }) => upstreamConsumer(id)),
+  ]);
+}
+
+/** Tells the command line on this machine how to reach this gateway, while it runs. */
+const localApi = (dataDir: string, http: HttpServer, token: string, clock: Clock): Part => ({
+  name: 'local api',
+  async start() {
+    publishLocalApi(dataDir, { url: http.addresses[0]!, token, pid: process.pid, startedAt: clock.now() });
+  },
+  async stop() {
+    withdrawLocalApi(dataDir);
+  },
+});

@@ -1,0 +1,33 @@
+import type { Billing } from '../billing/index.ts';
+import type { Config } from '../config/schema.ts';
+import type { InferenceService } from '../inference/index.ts';
+import type { IntakeStats } from '../ingest/index.ts';
+import type { Aggregates, Pipelines } from '../pipeline/index.ts';
+import type { Alarms } from '../ports/alarms.ts';
+import type { Clock } from '../ports/clock.ts';
+import type { Log } from '../ports/log.ts';
+import type { ReadingValue } from '../ports/reading.ts';
+import type { Access } from '../security/index.ts';
+import type { JournalStream, Store } from '../store/types.ts';
+import type { Forwarders } from '../upstream/index.ts';
+
+/** Everything the views read from; they change nothing. */
+export interface ViewParts {
+  readonly config: Config;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly alarms: Alarms;
+  readonly store: Store;
+  readonly readingStreams: ReadonlyMap<string, JournalStream<ReadingValue>>;
+  readonly intake: { stats(): IntakeStats };
+  readonly inference: InferenceService;
+  readonly pipelines: Pipelines;
+  readonly aggregates: Aggregates;
+  readonly forwarders: Forwarders;
+  readonly billing: Billing;
+  readonly access: Access;
+  /** Where the doors listen. */
+  readonly addresses: () => readonly string[];
+  /** MQTT clients connected now. */
+  readonly connections: () => number;
+}
