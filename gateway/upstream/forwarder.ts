@@ -228,6 +228,7 @@ export class Forwarder {
       cursors: seq > feed.position ? [{ consumer, stream: feed.stream, seq }] : [],
     });
     feed.pass(seq);
+    this.#unsaved.delete(feed.stream);
     this.#reached(index);
     this.#refused++;
     log.warn(
@@ -299,22 +300,22 @@ export class Forwarder {
    * (with the same ids) after a restart.
    */
   #save(transaction: Transaction): void {
+    this.#saving = this.#saving.then(() => this.#store(transaction));
+  }
+
+  async #store(transaction: Transaction): Promise<void> {
     const { sink, store, log } = this.#parts;
-    const cursors = new Map(this.#unsaved);
-    for (const move of transaction.cursors ?? []) cursors.set(move.stream, move);
+    for (const move of transaction.cursors ?? []) this.#unsaved.set(move.stream, move);
+    const cursors = [...this.#unsaved.values()];
     this.#unsaved.clear();
-    this.#saving = this.#saving
-      .then(() => store.commit({ ...transaction, cursors: [...cursors.values()] }))
-      .then(
-        () => undefined,
-        (error: Error) => {
-          for (const move of cursors.values())
-            if (!this.#unsaved.has(move.stream)) this.#unsaved.set(move.stream, move);
-          log.warn(
-            { sink: sink.id, error: error.message },
-            `upstream: the place of ${sink.id} could not be stored, it goes along with the next`,
-          );
-        },
+    try {
+      await store.commit({ ...transaction, cursors });
+    } catch (error) {
+      for (const move of cursors) this.#unsaved.set(move.stream, move);
+      log.warn(
+        { sink: sink.id, error: (error as Error).message },
+        `upstream: the place of ${sink.id} could not be stored, it goes along with the next`,
       );
+    }
   }
 }
