@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { Clock } from '../ports/clock.ts';
 import type { Meter, Usage } from '../ports/meter.ts';
 import type { ModuleOp } from '../store/types.ts';
-import { fromHex, keccak, toHex, utf8 } from './bytes.ts';
+import { keccak, toHex, utf8 } from './bytes.ts';
 import { canonicalJson } from './canonical-json.ts';
 import { type ChannelConfig, channelId, separatorOf } from './documents.ts';
 import type { BookKey, ChannelKey, ChargeArgs } from './metering-ops.ts';
@@ -125,10 +125,4 @@ export function selfChannel(
     disputeWindow: 86_400,
     salt: toHex(keccak(utf8(account))),
   };
-}
-
-/** A channel's id from its stored terms, for checking. Throws when they are not terms. */
-export function channelIdOf(separator: Uint8Array, config: string): Uint8Array {
-  const terms = JSON.parse(config) as ChannelConfig & { salt: string };
-  return channelId(separator, { ...terms, salt: fromHex(terms.salt) });
 }

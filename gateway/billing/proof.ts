@@ -5,6 +5,7 @@ import { recoverAddress } from './device-key.ts';
 import {
   batchDigest,
   batchHead,
+  channelId,
   headDigest,
   leafOf,
   type Receipt,
@@ -14,7 +15,6 @@ import {
 import { HEAD_EVERY } from './limits.ts';
 import { ioHash } from './measure.ts';
 import { merkleRoot } from './merkle.ts';
-import { channelIdOf } from './meter.ts';
 import { amountOf, parseTariff, type Quantities } from './tariff.ts';
 
 /**
@@ -80,6 +80,18 @@ export type Verdict =
   /** What there is holds, but there is no signed head or no batch yet. */
   | { readonly kind: 'incomplete'; readonly reason: string; readonly receiptHash: string };
 
+/** Terms of a channel, in the one way they may be written. */
+const termsSchema = z.strictObject({
+  payer: address,
+  payerSigner: address,
+  provider: address,
+  device: address,
+  token: address,
+  withdrawDelay: integer,
+  disputeWindow: integer,
+  salt: word,
+});
+
 /** The one true text of a proof. */
 export const proofText = (proof: ReceiptProof): string => `${canonicalJson(proof)}\n`;
 
@@ -99,8 +111,8 @@ export function verifyProof(text: string): Verdict {
 
 function check(proof: ReceiptProof): Verdict {
   const separator = separatorOf(proof.ledger);
-  const id = channelIdOf(separator, proof.channel);
-  const terms = JSON.parse(proof.channel) as { device: string };
+  const terms = termsSchema.parse(JSON.parse(proof.channel));
+  const id = channelId(separator, terms);
   if (terms.device !== proof.device) return invalid('the channel belongs to another device');
   if (canonicalJson(terms) !== proof.channel) return invalid("the channel's terms are not in canonical form");
   const tariffHash = keccak(utf8(proof.tariff));

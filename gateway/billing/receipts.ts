@@ -57,7 +57,7 @@ export async function listReceipts(reader: ReceiptReader, filter: ListFilter = {
       seq: row.seq,
       model: `${model.name}@${model.version}`,
       startedAt: row.started_at,
-      usage: JSON.parse(row.usage) as Record<string, number>,
+      usage: usageOf(row.usage),
       amount: aimx(row.amount),
       cumulative: aimx(row.cumulative),
       hash: toHex(row.hash),
@@ -88,8 +88,7 @@ export interface ShownReceipt extends Omit<ListedReceipt, 'model'> {
 
 /** One receipt with its batch, transaction and proof. Rejects with RECEIPT_UNKNOWN. */
 export async function showReceipt(reader: ReceiptReader, id: string): Promise<ShownReceipt> {
-  const found = await reader.query<Evidence | null>('billing.evidence', { id });
-  if (!found) throw new GatewayError('RECEIPT_UNKNOWN', `There is no receipt ${id}.`);
+  const found = await findEvidence(reader, id);
   const row = found.receipts[0]!;
   const proof = proofOf(found);
   const { batch, tx } = found;
@@ -100,7 +99,7 @@ export async function showReceipt(reader: ReceiptReader, id: string): Promise<Sh
     seq: row.seq,
     model: JSON.parse(row.model) as ShownReceipt['model'],
     startedAt: row.started_at,
-    usage: JSON.parse(row.usage) as Record<string, number>,
+    usage: usageOf(row.usage),
     computeUs: row.compute_us,
     amount: aimx(row.amount),
     cumulative: aimx(row.cumulative),
@@ -126,11 +125,27 @@ export async function showReceipt(reader: ReceiptReader, id: string): Promise<Sh
 
 /** Checks a stored receipt without asking anyone. Rejects with RECEIPT_UNKNOWN. */
 export async function verifyReceipt(reader: ReceiptReader, id: string): Promise<Verdict> {
-  return (await showReceipt(reader, id)).verdict;
+  const found = await findEvidence(reader, id);
+  return verdictOf(found, proofOf(found));
 }
 
 export function receiptTotals(reader: ReceiptReader): Promise<BooksRow[]> {
   return reader.query<BooksRow[]>('billing.books', {});
+}
+
+async function findEvidence(reader: ReceiptReader, id: string): Promise<Evidence> {
+  const found = await reader.query<Evidence | null>('billing.evidence', { id });
+  if (!found) throw new GatewayError('RECEIPT_UNKNOWN', `There is no receipt ${id}.`);
+  return found;
+}
+
+/** Quantities of a row; none when the row is damaged, which the verdict says. */
+function usageOf(text: string): Readonly<Record<string, number>> {
+  try {
+    return JSON.parse(text) as Record<string, number>;
+  } catch {
+    return {};
+  }
 }
 
 /** The proof's own verdict, and whether the rows agree with what the proof says. */
