@@ -31,7 +31,8 @@ export const ERROR_CODES = {
   FORBIDDEN: 'Log in as someone with the role admin.',
   THROTTLED: 'Too many failed logins from this address: wait a minute.',
   // HTTP
-  HTTP_LISTEN: 'Free the port, or set listen.http.port to another one; `aimx-gateway doctor` shows who has it.',
+  HTTP_LISTEN:
+    'Free the port, or set listen.http.port to another one; `aimx-gateway doctor` shows who has it.',
   HTTP_REQUEST: 'See /api/v1/openapi.json for what this interface takes.',
   NOT_FOUND: 'See /api/v1/openapi.json for what there is.',
   // configuration
@@ -109,6 +110,10 @@ export const ERROR_CODES = {
   REPLAY_CONNECT: 'Start the gateway first, and check its address with `aimx-gateway status`.',
   REPLAY_REFUSED: 'Check the stream and the access rights of this client.',
   REPLAY_STOPPED: 'Start it again when you want the rest; what was acknowledged is stored.',
+  // external broker
+  BROKER_LOST:
+    'Check that the broker under `broker` in gateway.yaml runs and can be reached. The gateway keeps trying.',
+  SECRET_FILE: 'Give the path of a file that only its owner may read: `chmod 0600 FILE`.',
 } as const;
 
 export type ErrorCode = keyof typeof ERROR_CODES;

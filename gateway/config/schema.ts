@@ -55,6 +55,10 @@ export const brokerSection = z
     clientId: z.string().optional(),
     username: z.string().optional(),
     passwordFile: z.string().optional().describe('File with the password, mode 0400 or 0600'),
+    ca: z
+      .string()
+      .optional()
+      .describe('PEM file of the CA that signed the certificate of the broker; default: the system'),
     share: z
       .string()
       .optional()

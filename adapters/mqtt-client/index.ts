@@ -1,0 +1,6 @@
+export {
+  createExternalBroker,
+  type ExternalBroker,
+  type ExternalBrokerOptions,
+  type ExternalBrokerStats,
+} from './external-broker.ts';
