@@ -1,3 +1,4 @@
+import { aggregateId } from '../config/plan.ts';
 import type { AggregateConfig, Config } from '../config/schema.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Log } from '../ports/log.ts';
@@ -7,20 +8,15 @@ import type { JournalStream, Store } from '../store/types.ts';
 import { Aggregator, type ClosedAggregate } from '../stream/aggregator.ts';
 import { AggregateStage } from './aggregate-stage.ts';
 import { Consumer } from './consumer.ts';
-import { openResults } from './result-streams.ts';
+import { bytesToKeep, openResults } from './result-streams.ts';
 import { sourceOf } from './source-of.ts';
 
-/** Aggregates wait for the uplink: outboxes read them from here, within the quota of `upstream.buffer`. */
-const MAX_BYTES = 512 * 1024 * 1024;
+/** Kept when no uplink asks for more. */
+const MAX_BYTES = 64 * 1024 * 1024;
 const MAX_AGE_MS = 30 * 86_400_000;
 
 /** Name of the journal stream that holds an aggregate's documents. */
 export const aggregateStream = (id: string): string => `$aggregate/${id}`;
-
-/** The id of an aggregate: as configured, else its stream and length (`machine-temperature-60s`). */
-export function aggregateId({ id, from, every }: AggregateConfig): string {
-  return id ?? `${from}-${every % 1000 === 0 ? `${every / 1000}s` : `${every}ms`}`;
-}
 
 export interface AggregatesParts {
   readonly config: Config;
@@ -28,6 +24,8 @@ export interface AggregatesParts {
   readonly readingStreams: ReadonlyMap<string, JournalStream<ReadingValue>>;
   readonly clock: Clock;
   readonly log: Log;
+  /** Most bytes read between two snapshots of the partial aggregates. Default: by their size. */
+  readonly snapshotBytes?: number;
 }
 
 export interface AggregateStats {
@@ -71,7 +69,7 @@ export function createAggregates(parts: AggregatesParts): Aggregates {
 
 function build(
   aggregate: AggregateConfig,
-  { config, store, readingStreams, clock, log: parent }: AggregatesParts,
+  { config, store, readingStreams, clock, log: parent, snapshotBytes }: AggregatesParts,
 ) {
   const id = aggregateId(aggregate);
   const log = parent.child(`aggregate ${id}`);
@@ -80,7 +78,7 @@ function build(
   const { maxDevices } = config.limits;
   const output = store.stream(aggregateStream(id), {
     codec: textCodec,
-    maxBytes: MAX_BYTES,
+    maxBytes: bytesToKeep(config, 'aggregates', MAX_BYTES),
     maxAgeMs: MAX_AGE_MS,
     whenFull: 'drop-oldest',
     maxDevices,
@@ -95,7 +93,7 @@ function build(
     output: output.name,
   });
   const results = new Map(
-    config.pipelines.map((pipeline) => [pipeline.id, openResults(store, pipeline, maxDevices)]),
+    config.pipelines.map((pipeline) => [pipeline.id, openResults(store, pipeline, config)]),
   );
   const quantiles = stats.some((name) => /^p\d/.test(name));
   let operator: Aggregator | undefined;
@@ -120,7 +118,10 @@ function build(
     },
     fingerprint: JSON.stringify([from, every, by, lateness, fields ?? null, quantiles]),
     queue: { max: 100_000, whenFull: 'wait' },
-    snapshotBytes: (config.streams.find((stream) => stream.id === from)?.journal.maxBytes ?? MAX_BYTES) / 4,
+    snapshotBytes: Math.min(
+      snapshotBytes ?? Number.MAX_SAFE_INTEGER,
+      (config.streams.find((stream) => stream.id === from)?.journal.maxBytes ?? MAX_BYTES) / 4,
+    ),
     failed: (error) =>
       log.error({ err: error }, `aggregate ${id}: stopped, its readings stay in the journal until a restart`),
   });

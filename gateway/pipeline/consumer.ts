@@ -4,7 +4,7 @@ import type { Clock } from '../ports/clock.ts';
 import type { Log } from '../ports/log.ts';
 import type { Store } from '../store/types.ts';
 import type { Reading } from '../stream/window.ts';
-import { commitUnit } from './commit.ts';
+import { commitUnit, pause } from './commit.ts';
 import { ConsumerState } from './consumer-state.ts';
 import { type ConsumerEvent, precedes, reached } from './events.ts';
 import { applyEvent, recover } from './recover.ts';
@@ -28,6 +28,7 @@ const FLUSH_MS = 200;
 const SNAPSHOT_BYTES = 1024 * 1024;
 const SNAPSHOT_FACTOR = 8;
 const SNAPSHOT_EVENTS = 4096;
+const RETRY_MS = 100;
 /** Keys that one tick may close: bounds a unit. */
 const TICK_KEYS = 1024;
 
@@ -206,7 +207,7 @@ export class Consumer<Job> {
 
   /** Closes windows that time alone closes. Answers whether there is more to do at once. */
   async #passTime(): Promise<boolean> {
-    const { source, clock, store } = this.#options;
+    const { name, source, clock, store, log } = this.#options;
     if (this.#tick !== undefined && source.settled) {
       const time = this.#tick;
       this.#applyReached();
@@ -224,7 +225,14 @@ export class Consumer<Job> {
     const now = clock.now();
     if (due <= now && this.#tick === undefined) {
       // What was appended before this commit is readable after it, and what comes later arrives at `now` or after.
-      await store.commit({});
+      try {
+        await store.commit({});
+      } catch (error) {
+        const { code, message } = asGatewayError(error);
+        log.warn({ code, retryMs: RETRY_MS }, `${name}: the store is busy (${message}), trying again`);
+        await pause(clock, RETRY_MS, this.#abort.signal);
+        return true;
+      }
       source.barrier(now);
       this.#tick = now;
       return true;
@@ -239,7 +247,6 @@ export class Consumer<Job> {
 
   #snapshotDue(): boolean {
     if (this.#state.events >= SNAPSHOT_EVENTS) return true;
-    if (this.#bytesSince < SNAPSHOT_BYTES) return false;
     const limit = Math.max(this.stateBytes * SNAPSHOT_FACTOR, SNAPSHOT_BYTES);
     return this.#bytesSince >= Math.min(limit, this.#options.snapshotBytes);
   }

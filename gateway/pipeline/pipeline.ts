@@ -57,6 +57,7 @@ export interface PipelineParts {
   readonly clock: Clock;
   readonly log: Log;
   readonly alarms: Alarms;
+  readonly snapshotBytes: number | undefined;
   readonly published: (device: string, json: string) => void;
   readonly shedding: (count: number) => void;
 }
@@ -169,7 +170,10 @@ function build(parts: PipelineParts): {
       return operator;
     },
     fingerprint: JSON.stringify([streams, window, key, join ?? null, plan, model.recurrent && model.sha256]),
-    snapshotBytes: snapshotLimit(parts.sourceConfigs),
+    snapshotBytes: Math.min(
+      parts.snapshotBytes ?? Number.MAX_SAFE_INTEGER,
+      snapshotLimit(parts.sourceConfigs),
+    ),
     failed: (error) => {
       log.error({ err: error }, `pipeline ${id}: stopped, its readings stay in the journal until a restart`);
       alarms.raise({
