@@ -4,6 +4,8 @@ import type { AuditRow, CursorMove, CursorPosition, ModuleOp, StateRow } from '.
 
 export interface WriterOptions {
   readonly dir: string;
+  /** Wall clock (ms) at the start. */
+  readonly now: number;
   readonly durability: 'full' | 'normal';
   readonly modules: readonly string[];
 }
@@ -51,6 +53,8 @@ export interface DeviceRow {
 export interface GroupRequest {
   readonly kind: 'group';
   readonly id: number;
+  /** Which opening of the database it was numbered for. */
+  readonly epoch: number;
   readonly buffer: ArrayBuffer;
   readonly segments: readonly SegmentPart[];
   readonly transactions: readonly TransactionPart[];
@@ -94,11 +98,14 @@ export interface GroupReply {
   readonly buffer: ArrayBuffer;
   /**
    * `committed`: everything but the transactions whose answer says otherwise. `split`: nothing; the failed
-   * transactions have records, so the rest must come again numbered anew. `full`, `failed`: nothing, the disk refused.
+   * transactions have records, so the rest must come again numbered anew. `full`: nothing, the disk refused. `again`:
+   * nothing, the database was rebuilt meanwhile. `failed`: nothing, for a reason that trying again does not mend.
    */
-  readonly outcome: 'committed' | 'split' | 'full' | 'failed';
+  readonly outcome: 'committed' | 'split' | 'full' | 'again' | 'failed';
   readonly answers: readonly TransactionAnswer[];
   readonly error?: CodedFailure;
+  /** Whether the space kept for cleaning up is gone, see reserve.ts: the disk counts as full until it is back. */
+  readonly full: boolean;
   readonly ms: number;
 }
 
@@ -109,10 +116,25 @@ export interface LoadedStream extends StreamFigures {
   readonly devices: readonly DeviceRow[];
 }
 
+export interface RebuildNotice {
+  readonly reason: string;
+  readonly quarantine: string;
+  readonly lostRecords: number;
+  readonly startedOver: boolean;
+}
+
 export interface LoadedState {
+  /** Counts how often the database was opened by this thread. */
+  readonly epoch: number;
+  /** Id of the last group that was committed. */
+  readonly lastGroup: number;
   readonly streams: readonly LoadedStream[];
   readonly cursors: readonly (CursorPosition & { readonly expired: number })[];
+  /** Where streams begin that are not in the file. */
+  readonly base: number;
   readonly quarantined: readonly string[];
+  /** Set when the database was damaged and has just been rebuilt. */
+  readonly rebuilt: RebuildNotice | undefined;
   readonly damagedRecords: number;
   readonly fileBytes: number;
 }
@@ -133,8 +155,15 @@ export type CallRequest =
   | { readonly call: 'maintain'; readonly now: number; readonly synced: boolean }
   | { readonly call: 'probe' };
 
+export interface SegmentBytes {
+  readonly firstSeq: number;
+  readonly count: number;
+  readonly bytes: Uint8Array;
+}
+
 export interface CallAnswers {
-  read: { readonly firstSeq: number; readonly count: number; readonly bytes: Uint8Array }[];
+  /** `missing`: records newly found to be absent although they were never deleted. */
+  read: { readonly segments: readonly SegmentBytes[]; readonly missing: number };
   states: { key: string; asOf: number; bytes: Uint8Array }[];
   query: unknown;
   audit: AuditRow[];

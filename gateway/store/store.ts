@@ -1,10 +1,11 @@
-import { asGatewayError, GatewayError } from '../errors.ts';
+import { GatewayError } from '../errors.ts';
 import type { Alarms } from '../ports/alarms.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Log } from '../ports/log.ts';
-import { GrowableBytes } from './bytes.ts';
-import { Group, type PendingTransaction, sizeOf } from './group.ts';
-import type { CallAnswers, DeviceRow, GroupReply, LoadedState, LoadedStream, Reply } from './protocol.ts';
+import { type Group, sizeOf } from './group.ts';
+import { GroupQueue, type QueueHost, stopping } from './group-queue.ts';
+import type { CallAnswers, GroupReply, GroupRequest, LoadedState, LoadedStream, Reply } from './protocol.ts';
+import { StoreAlarms } from './store-alarms.ts';
 import { Stream, type StreamHost } from './stream.ts';
 import { TailCache } from './tail.ts';
 import type {
@@ -17,7 +18,7 @@ import type {
   StreamOptions,
   Transaction,
 } from './types.ts';
-import { asError, WriterLink } from './writer-link.ts';
+import { WriterLink } from './writer-link.ts';
 
 export interface StoreParts {
   /** Folder of the database; made when absent. */
@@ -36,55 +37,56 @@ export interface StoreParts {
 const HIGH_WATER_BYTES = 8 * 1024 * 1024;
 const TAIL_BYTES = 16 * 1024 * 1024;
 const MAINTENANCE_MS = 10_000;
-/** Device counters are saved in rounds: one round per this many records, so many rows per group. */
-const DEVICES_EVERY = 20_000;
-const DEVICES_PER_GROUP = 500;
+/** A full disk is looked at again after 1 s, then 2, 4, at last every 5 s; a lost writer thread likewise. */
+const FIRST_RETRY_MS = 1000;
+const LAST_RETRY_MS = 5000;
 
 /** The store: see types.ts for its contract and README.md for what it promises. Touches nothing before `start`. */
 export function openStore(parts: StoreParts): Store {
   return new MainStore(parts);
 }
 
-class MainStore implements Store, StreamHost {
+class MainStore implements Store, StreamHost, QueueHost {
   readonly highWater = HIGH_WATER_BYTES;
-  outstandingBytes = 0;
+  full = false;
+  epoch = 0;
   readonly #parts: StoreParts;
   readonly #log: Log;
+  readonly #alarms: StoreAlarms;
   readonly #streams = new Map<string, Stream<unknown>>();
   readonly #byId = new Map<number, Stream<unknown>>();
   /** Streams in the file that nobody has opened yet. */
   readonly #dormant = new Map<string, LoadedStream>();
   readonly #cursors = new Map<string, CursorPosition & { expired: number }>();
   readonly #tail: TailCache;
-  #queue: Group[] = [];
-  #inFlight: Group | undefined;
-  #memory: GrowableBytes | undefined;
-  #devices: DeviceRow[] = [];
-  #devicesAsOf: { streamId: number; seq: number }[] = [];
+  readonly #queue: GroupQueue;
   #link: WriterLink | undefined;
   #state: 'new' | 'starting' | 'running' | 'stopping' | 'stopped' = 'new';
+  #base = 0;
   #nextStreamId = 1;
-  #groupIds = 0;
-  #scheduled = false;
-  #idle: (() => void)[] = [];
-  #cancelMaintenance: (() => void) | undefined;
+  #timers: { maintenance?: () => void; probe?: () => void; restart?: () => void } = {};
   #commits = 0;
   #committedRecords = 0;
   #lastCommitMs = 0;
   #damagedRecords = 0;
   #fileBytes = 0;
   #quarantined: readonly string[] = [];
-  #full = false;
 
   constructor(parts: StoreParts) {
     this.#parts = parts;
     this.#log = parts.log.child('store');
+    this.#alarms = new StoreAlarms(parts.alarms);
     this.#tail = new TailCache(parts.tailBytes ?? TAIL_BYTES);
+    this.#queue = new GroupQueue(this);
+  }
+
+  get outstandingBytes(): number {
+    return this.#queue.outstandingBytes;
   }
 
   get health(): StoreHealth {
     return {
-      full: this.#full,
+      full: this.full,
       commits: this.#commits,
       lastCommitMs: this.#lastCommitMs,
       recordsPerCommit: this.#commits === 0 ? 0 : this.#committedRecords / this.#commits,
@@ -92,6 +94,10 @@ class MainStore implements Store, StreamHost {
       quarantined: this.#quarantined,
       fileBytes: this.#fileBytes,
     };
+  }
+
+  get stopping(): boolean {
+    return this.#state !== 'running';
   }
 
   now(): number {
@@ -102,22 +108,15 @@ class MainStore implements Store, StreamHost {
     if (this.#state !== 'new' && this.#state !== 'stopped') return;
     signal.throwIfAborted();
     this.#state = 'starting';
-    const { dir, durability, modules } = this.#parts;
-    const link = new WriterLink(
-      { dir, durability, modules: modules.map(String) },
-      {
-        onGroup: (reply) => this.#finish(reply),
-        onFigures: (reply) => this.#takeFigures(reply),
-        onRebuilt: (state) => this.#load(state),
-        onLost: (error) => this.#lost(error),
-      },
-    );
-    this.#link = link;
+    const link = this.#connect();
     const abort = () => void link.terminate();
     signal.addEventListener('abort', abort, { once: true });
     try {
-      this.#load(await link.ready());
+      const state = await link.ready();
       signal.throwIfAborted();
+      this.#link = link;
+      this.#load(state);
+      this.#queue.lastGroup = state.lastGroup;
       this.#state = 'running';
       this.#maintain();
     } catch (error) {
@@ -131,14 +130,18 @@ class MainStore implements Store, StreamHost {
   }
 
   async stop(): Promise<void> {
-    const link = this.#link;
-    if (link === undefined || this.#state !== 'running') return;
+    if (this.#state !== 'running') return;
     this.#state = 'stopping';
-    this.#cancelMaintenance?.();
-    await this.#drained();
-    this.#saveAllDevices();
-    await this.#drained();
-    await link.close();
+    for (const cancel of Object.values(this.#timers)) cancel();
+    this.#timers = {};
+    if (this.#link === undefined) {
+      this.#queue.fail(stopping());
+    } else {
+      await this.#queue.drained();
+      this.#queue.saveDevices();
+      await this.#queue.drained();
+      await this.#link?.close();
+    }
     this.#link = undefined;
     this.#state = 'stopped';
   }
@@ -148,9 +151,9 @@ class MainStore implements Store, StreamHost {
     if (known !== undefined) return known as unknown as JournalStream<T>;
     const stream = new Stream<T>(name, options, this) as unknown as Stream<unknown>;
     this.#streams.set(name, stream);
-    if (this.#link !== undefined && this.#state !== 'starting') {
+    if (this.#state === 'running') {
       this.#adopt(stream);
-      this.#link.sendTerms([stream.terms]);
+      this.#link?.sendTerms([stream.terms]);
     }
     return stream as unknown as JournalStream<T>;
   }
@@ -163,24 +166,21 @@ class MainStore implements Store, StreamHost {
     if (this.#state !== 'running') {
       throw new GatewayError('STORE_CLOSED', `store: ${name} registered before the store was started`);
     }
-    const target = this.#streamOf(stream);
+    const target = this.streamOf(stream);
     target.followed = true;
     const key = cursorKey(name, stream);
     const known = this.#cursors.get(key);
     if (known !== undefined) return { consumer: name, stream, seq: known.seq };
     const position = { consumer: name, stream, seq: at === 'oldest' ? target.tail - 1 : target.head };
     this.#cursors.set(key, { ...position, expired: 0 });
-    this.#chore({ register: [position], keep: undefined }).catch((error: unknown) => {
-      this.#log.error(
-        { error, consumer: name, stream },
-        'could not register a consumer; it will not be counted',
-      );
+    this.#enqueue({}, [position], undefined).catch((error: unknown) => {
+      this.#log.error({ error, consumer: name, stream }, 'could not register a consumer; it is not counted');
     });
     return position;
   }
 
   async retireConsumers(keep: ReadonlySet<string>): Promise<void> {
-    await this.#chore({ register: [], keep });
+    await this.#enqueue({}, [], keep);
     for (const [key, cursor] of this.#cursors) if (!keep.has(cursor.consumer)) this.#cursors.delete(key);
   }
 
@@ -193,21 +193,7 @@ class MainStore implements Store, StreamHost {
     records: readonly NewRecord<unknown>[],
     done: (error: Error | null) => void,
   ): void {
-    const refusal = this.#refusal(stream);
-    if (refusal !== undefined) {
-      done(refusal);
-      return;
-    }
-    try {
-      const group = this.#forming();
-      const before = group.bytes;
-      group.append(stream, records, done);
-      this.outstandingBytes += group.bytes - before;
-    } catch (error) {
-      done(asGatewayError(error));
-      return;
-    }
-    this.#schedule();
+    this.#queue.append(stream, records, done);
   }
 
   commit(transaction: Transaction): Promise<unknown[]> {
@@ -227,23 +213,24 @@ class MainStore implements Store, StreamHost {
   }
 
   async readSegments(
-    streamId: number,
+    stream: Stream<unknown>,
     after: number,
     limit: number,
     bytes: number,
   ): Promise<CallAnswers['read']> {
-    return await this.#open().call<'read'>({ call: 'read', streamId, after, limit, bytes });
+    const answer = await this.#open().call<'read'>({
+      call: 'read',
+      streamId: stream.id,
+      after,
+      limit,
+      bytes,
+    });
+    if (answer.missing > 0) this.#noteDamage(stream, after + 1, answer.missing);
+    return answer;
   }
 
   damaged(stream: Stream<unknown>, seqs: readonly number[]): void {
-    this.#damagedRecords += seqs.length;
-    this.#parts.alarms.raise({
-      kind: 'store-damaged',
-      severity: 'warning',
-      message: `store: ${seqs.length} records of ${stream.name} are damaged and were skipped`,
-      fix: 'Check the disk; the records are counted as expired in the audit.',
-      detail: { stream: stream.name, firstSeq: seqs[0], records: seqs.length },
-    });
+    this.#noteDamage(stream, seqs[0] ?? 0, seqs.length);
     this.#open()
       .call<'damaged'>({ call: 'damaged', streamId: stream.id, seqs })
       .catch((error: unknown) =>
@@ -251,32 +238,89 @@ class MainStore implements Store, StreamHost {
       );
   }
 
-  #open(): WriterLink {
-    if (this.#link !== undefined && this.#state !== 'starting') return this.#link;
-    throw new GatewayError('STORE_CLOSED', 'store: it is not running');
+  send(request: GroupRequest): boolean {
+    this.#link?.sendGroup(request);
+    return this.#link !== undefined;
   }
 
-  #refusal(stream: Stream<unknown>): GatewayError | undefined {
-    if (this.#state === 'stopping') return new GatewayError('STOPPING', 'store: the gateway is stopping');
+  refusal(stream: Stream<unknown>): GatewayError | undefined {
+    if (this.#state === 'stopping') return stopping();
     if (this.#state !== 'running') return new GatewayError('STORE_CLOSED', 'store: it is not running');
     if (stream.full) {
       return new GatewayError('STORE_FULL', `store: ${stream.name} holds all it may and is still needed`, {
         expected: `at most ${stream.options.maxBytes} bytes`,
       });
     }
-    if (this.outstandingBytes > 4 * HIGH_WATER_BYTES) {
+    if (this.full && stream.options.whenFull === 'reject-new') {
+      return new GatewayError('STORE_FULL', `store: the disk is full, and ${stream.name} gives nothing up`);
+    }
+    if (this.#queue.outstandingBytes > 4 * HIGH_WATER_BYTES) {
       return new GatewayError('STORE_BUSY', 'store: too much is waiting for the disk', {
-        received: this.outstandingBytes,
+        received: this.#queue.outstandingBytes,
       });
     }
     return undefined;
   }
 
-  #chore(chore: {
-    register: readonly CursorPosition[];
-    keep: ReadonlySet<string> | undefined;
-  }): Promise<unknown[]> {
-    return this.#enqueue({}, chore.register, chore.keep);
+  streamOf(name: string): Stream<unknown> {
+    const stream = this.#streams.get(name);
+    if (stream === undefined) {
+      throw new GatewayError('STORE_STREAM', `store: nobody opened the stream ${name}`, { received: name });
+    }
+    return stream;
+  }
+
+  openStreams(): Iterable<Stream<unknown>> {
+    return this.#streams.values();
+  }
+
+  onCommitted(group: Group, reply: GroupReply): void {
+    this.#commits++;
+    this.#committedRecords += group.records;
+    this.#lastCommitMs = reply.ms;
+    for (const { stream, records, out } of group.segments()) {
+      if (records.length === 0) continue;
+      stream.committed(records);
+      if (stream.followed) this.#tail.add(stream.tailRecords, records, out.length);
+    }
+    group.transactions.forEach(({ transaction, register }, index) => {
+      if (reply.answers[index]?.ok !== true) return;
+      for (const position of register) {
+        const key = cursorKey(position.consumer, position.stream);
+        if (!this.#cursors.has(key)) this.#cursors.set(key, { ...position, expired: 0 });
+      }
+      for (const { consumer, stream, seq } of transaction.cursors ?? []) {
+        const cursor = this.#cursors.get(cursorKey(consumer, stream));
+        if (cursor !== undefined) this.#cursors.set(cursorKey(consumer, stream), { ...cursor, seq });
+      }
+    });
+    if (reply.full) this.#diskFull('little is left');
+  }
+
+  onDiskFull(error: GatewayError): void {
+    this.#diskFull(error.message);
+  }
+
+  report(error: unknown): void {
+    this.#log.error({ error }, 'a listener threw; what was committed stays so');
+  }
+
+  #connect(): WriterLink {
+    const { dir, durability, modules, clock } = this.#parts;
+    return new WriterLink(
+      { dir, durability, modules: modules.map(String), now: clock.now() },
+      {
+        onGroup: (reply) => this.#queue.finish(reply),
+        onFigures: (reply) => this.#takeFigures(reply),
+        onRebuilt: (state) => this.#load(state),
+        onLost: (error) => this.#lost(error),
+      },
+    );
+  }
+
+  #open(): WriterLink {
+    if (this.#link !== undefined) return this.#link;
+    throw new GatewayError('STORE_CLOSED', 'store: it is not running');
   }
 
   #enqueue(
@@ -286,196 +330,50 @@ class MainStore implements Store, StreamHost {
   ): Promise<unknown[]> {
     return new Promise((resolve, reject) => {
       if (this.#state !== 'running') {
-        const code = this.#state === 'stopping' ? 'STOPPING' : 'STORE_CLOSED';
-        reject(new GatewayError(code, 'store: it is not running'));
+        reject(
+          this.#state === 'stopping'
+            ? stopping()
+            : new GatewayError('STORE_CLOSED', 'store: it is not running'),
+        );
         return;
       }
-      const bytes = sizeOf(transaction);
-      this.#place({ transaction, register, keep, bytes, resolve, reject });
-      this.#schedule();
+      this.#queue.commit({ transaction, register, keep, bytes: sizeOf(transaction), resolve, reject });
     });
   }
 
-  #place(pending: PendingTransaction): void {
-    try {
-      const group = this.#forming();
-      const before = group.bytes;
-      group.commit(pending, (name) => this.#streamOf(name));
-      this.outstandingBytes += group.bytes - before;
-    } catch (error) {
-      pending.reject(asGatewayError(error));
-    }
-  }
-
-  #streamOf(name: string): Stream<unknown> {
-    const stream = this.#streams.get(name);
-    if (stream === undefined) {
-      throw new GatewayError('STORE_STREAM', `store: nobody opened the stream ${name}`, { received: name });
-    }
-    return stream;
-  }
-
-  #forming(): Group {
-    const last = this.#queue[this.#queue.length - 1];
-    if (last !== undefined && !last.full) return last;
-    const group = new Group();
-    this.#queue.push(group);
-    return group;
-  }
-
-  /** Lets everything that arrives in this turn of the event loop go into one group. */
-  #schedule(): void {
-    if (this.#inFlight !== undefined || this.#scheduled) return;
-    this.#scheduled = true;
-    setImmediate(() => {
-      this.#scheduled = false;
-      this.#dispatch();
-    });
-  }
-
-  #dispatch(): void {
-    if (this.#inFlight !== undefined || this.#link === undefined) return;
-    const group = this.#queue.shift();
-    if (group === undefined) return;
-    this.#inFlight = group;
-    const memory = this.#memory ?? new GrowableBytes(65_536);
-    this.#memory = undefined;
-    memory.truncate(0);
-    const segments = group.seal(memory);
-    this.#collectDevices();
-    this.#link.sendGroup({
-      kind: 'group',
-      id: ++this.#groupIds,
-      buffer: memory.release(),
-      segments,
-      transactions: group.transactionParts(),
-      devices: this.#devices,
-      devicesAsOf: this.#devicesAsOf,
-      makeRoom: false,
-    });
-  }
-
-  #collectDevices(): void {
-    for (const stream of this.#streams.values()) {
-      const room = DEVICES_PER_GROUP - this.#devices.length;
-      if (room <= 0) break;
-      const asOf = stream.sweepDevices(DEVICES_EVERY, room, this.#devices);
-      if (asOf !== undefined) this.#devicesAsOf.push({ streamId: stream.id, seq: asOf });
-    }
-  }
-
-  #saveAllDevices(): void {
-    for (const stream of this.#streams.values()) {
-      const asOf = stream.sweepDevices(1, Number.POSITIVE_INFINITY, this.#devices);
-      if (asOf !== undefined) this.#devicesAsOf.push({ streamId: stream.id, seq: asOf });
-    }
-    if (this.#devicesAsOf.length === 0) return;
-    this.#queue.push(new Group());
-    this.#dispatch();
-  }
-
-  #finish(reply: GroupReply): void {
-    const group = this.#inFlight;
-    this.#inFlight = undefined;
-    this.#memory = new GrowableBytes(reply.buffer);
-    if (group === undefined) return;
-    if (reply.outcome !== 'committed') {
-      this.#retry(group, reply);
-      return;
-    }
-    this.#commits++;
-    this.#committedRecords += group.records;
-    this.#lastCommitMs = reply.ms;
-    this.outstandingBytes -= group.bytes;
-    this.#devices = [];
-    this.#devicesAsOf = [];
-    for (const segment of group.segments()) {
-      const { stream, records, out } = segment;
-      if (records.length === 0) continue;
-      stream.committed(records);
-      if (stream.followed) this.#tail.add(stream.tailRecords, records, out.length);
-    }
-    this.#dispatch();
-    for (const segment of group.segments()) {
-      if (segment.records.length > 0) segment.stream.notify((error) => this.#report(error));
-    }
-    group.eachAppend((_stream, _records, done) => this.#tell(done, null));
-    this.#settleTransactions(group, reply);
-    if (this.#inFlight === undefined && this.#queue.length === 0)
-      for (const wake of this.#idle.splice(0)) wake();
-  }
-
-  #settleTransactions(group: Group, reply: GroupReply): void {
-    group.transactions.forEach((pending, index) => {
-      const answer = reply.answers[index];
-      if (answer === undefined || !answer.ok) {
-        pending.reject(asError(answer?.error ?? { code: 'INTERNAL', message: 'store: no answer' }));
-        return;
-      }
-      for (const { consumer, stream, seq } of pending.transaction.cursors ?? []) {
-        const cursor = this.#cursors.get(cursorKey(consumer, stream));
-        if (cursor !== undefined) this.#cursors.set(cursorKey(consumer, stream), { ...cursor, seq });
-      }
-      pending.resolve(answer.results);
-    });
-  }
-
-  /** Nothing of the group was stored: what can still be stored is numbered anew and comes again. */
-  #retry(group: Group, reply: GroupReply): void {
-    const groups = [group, ...this.#queue];
-    this.#queue = [];
-    for (const one of groups) one.abandon();
-    for (const stream of this.#streams.values()) stream.rewind();
-    for (const one of groups) this.outstandingBytes -= one.bytes;
-    const failure = reply.error === undefined ? undefined : asError(reply.error);
-    for (const one of groups) {
-      one.eachAppend((stream, records, done) => {
-        if (one === group && failure !== undefined) this.#tell(done, failure);
-        else this.append(stream, records, done);
-      });
-      one.transactions.forEach((pending, index) => {
-        const answer = one === group ? reply.answers[index] : undefined;
-        if (answer !== undefined && !answer.ok) pending.reject(asError(answer.error));
-        else if (one === group && failure !== undefined) pending.reject(failure);
-        else this.#place(pending);
-      });
-    }
-    this.#dispatch();
-  }
-
-  #tell(done: (error: Error | null) => void, error: Error | null): void {
-    try {
-      done(error);
-    } catch (thrown) {
-      this.#report(thrown);
-    }
-  }
-
-  #report(error: unknown): void {
-    this.#log.error({ error }, 'a listener threw; the records are committed all the same');
+  #noteDamage(stream: Stream<unknown>, firstSeq: number, records: number): void {
+    this.#damagedRecords += records;
+    this.#alarms.damaged(stream.name, firstSeq, records);
   }
 
   #takeFigures(reply: Extract<Reply, { kind: 'figures' }>): void {
     this.#fileBytes = reply.fileBytes;
-    for (const figures of reply.streams) this.#byId.get(figures.id)?.setFigures(figures);
-    for (const { consumer, stream, expired } of reply.expired) {
-      const cursor = this.#cursors.get(cursorKey(consumer, stream));
-      if (cursor !== undefined) cursor.expired += expired;
-      this.#parts.alarms.raise({
-        kind: 'journal-expired',
-        severity: 'warning',
-        message: `store: ${expired} records of ${stream} were given up before ${consumer} had them`,
-        fix: 'Bring the consumer back, or raise journal.maxBytes and journal.maxAge of the stream.',
-        detail: { stream, consumer, expired },
-      });
+    let freed = false;
+    for (const figures of reply.streams) {
+      const stream = this.#byId.get(figures.id);
+      if (stream === undefined) continue;
+      if (stream.full && !figures.full) freed = true;
+      stream.setFigures(figures);
+      this.#alarms.streamFull(stream.name, figures.full);
     }
+    for (const expired of reply.expired) {
+      const cursor = this.#cursors.get(cursorKey(expired.consumer, expired.stream));
+      if (cursor !== undefined) cursor.expired += expired.expired;
+      this.#alarms.expired(expired, this.#parts.clock.monotonic());
+    }
+    if (freed) this.#queue.unpark();
   }
 
+  /** Takes over what the database holds: at the start, and whenever it had to be opened anew. */
   #load(state: LoadedState): void {
+    this.#queue.abandonNumbers();
+    this.epoch = state.epoch;
+    this.#base = state.base;
     this.#byId.clear();
     this.#dormant.clear();
     this.#cursors.clear();
     this.#tail.clear();
+    this.#nextStreamId = 1;
     for (const loaded of state.streams) {
       this.#dormant.set(loaded.name, loaded);
       this.#nextStreamId = Math.max(this.#nextStreamId, loaded.id + 1);
@@ -488,6 +386,13 @@ class MainStore implements Store, StreamHost {
     this.#damagedRecords = state.damagedRecords;
     this.#fileBytes = state.fileBytes;
     this.#quarantined = state.quarantined;
+    if (state.rebuilt !== undefined) {
+      this.#log.error(
+        { ...state.rebuilt },
+        'the database was damaged; going on with what could be read of it',
+      );
+      this.#alarms.rebuilt(state.rebuilt);
+    }
   }
 
   /** Joins a stream that was opened with what the file holds of it. */
@@ -495,42 +400,82 @@ class MainStore implements Store, StreamHost {
     const loaded = this.#dormant.get(stream.name);
     this.#dormant.delete(stream.name);
     stream.id = loaded?.id ?? this.#nextStreamId++;
-    if (loaded !== undefined) stream.load(loaded);
+    stream.load(loaded ?? emptyStream(stream.id, stream.name, this.#base));
     this.#byId.set(stream.id, stream);
   }
 
   #maintain(): void {
     const { clock } = this.#parts;
-    this.#cancelMaintenance = clock.after(MAINTENANCE_MS, () => {
-      this.#open()
-        .call<'maintain'>({ call: 'maintain', now: clock.now(), synced: clock.synced() })
-        .catch((error: unknown) => this.#log.warn({ error }, 'retention failed; trying again in 10 s'))
-        .finally(() => {
-          if (this.#state === 'running') this.#maintain();
-        });
+    this.#timers.maintenance = clock.after(MAINTENANCE_MS, () => {
+      this.#maintain();
+      this.#alarms.review(clock.monotonic());
+      this.#link
+        ?.call<'maintain'>({ call: 'maintain', now: clock.now(), synced: clock.synced() })
+        .catch((error: unknown) => this.#log.warn({ error }, 'retention failed; trying again in 10 s'));
     });
   }
 
-  #drained(): Promise<void> {
-    if (this.#inFlight === undefined && this.#queue.length === 0) return Promise.resolve();
-    this.#schedule();
-    return new Promise((resolve) => this.#idle.push(resolve));
+  #diskFull(reason: string): void {
+    if (this.full) return;
+    this.full = true;
+    this.#log.error({ reason }, 'the disk is full; looking again every few seconds');
+    this.#alarms.diskFull(reason);
+    this.#probe(FIRST_RETRY_MS);
+  }
+
+  #probe(delay: number): void {
+    this.#timers.probe = this.#parts.clock.after(delay, async () => {
+      const free = (await this.#link?.call<'probe'>({ call: 'probe' }).catch(() => false)) ?? false;
+      if (this.#state !== 'running') return;
+      if (free) {
+        this.full = false;
+        this.#log.info({}, 'the disk has space again; everything is accepted');
+        this.#alarms.diskFree();
+      } else {
+        this.#probe(Math.min(2 * delay, LAST_RETRY_MS));
+      }
+      this.#queue.unpark();
+    });
   }
 
   #lost(error: Error): void {
-    this.#log.error({ error }, 'the writer thread is lost; the gateway must be restarted');
-    this.#state = 'stopped';
     this.#link = undefined;
-    const groups = [...(this.#inFlight === undefined ? [] : [this.#inFlight]), ...this.#queue];
-    this.#inFlight = undefined;
-    this.#queue = [];
-    for (const group of groups) {
-      group.eachAppend((_stream, _records, done) => this.#tell(done, error));
-      for (const pending of group.transactions) pending.reject(error);
+    if (this.#state !== 'running') {
+      this.#queue.fail(stopping());
+      return;
     }
+    this.#log.error({ error }, 'lost the writer thread; starting a new one in 1 s');
+    this.#restart(FIRST_RETRY_MS);
+  }
+
+  #restart(delay: number): void {
+    this.#timers.restart = this.#parts.clock.after(delay, async () => {
+      const link = this.#connect();
+      try {
+        const state = await link.ready();
+        if (this.#state !== 'running') {
+          await link.close();
+          return;
+        }
+        const committed = state.lastGroup === this.#queue.lastGroup;
+        this.#link = link;
+        this.#load(state);
+        this.#queue.resume(committed);
+        this.#log.info({}, 'the writer thread is back; nothing that was acknowledged is lost');
+      } catch (error) {
+        this.#log.error({ error }, 'the writer thread could not be started; trying again');
+        await link.terminate();
+        if (this.#state === 'running') this.#restart(Math.min(2 * delay, LAST_RETRY_MS));
+      }
+    });
   }
 }
 
 function cursorKey(consumer: string, stream: string): string {
   return `${consumer}\n${stream}`;
+}
+
+function emptyStream(id: number, name: string, base: number): LoadedStream {
+  const figures = { id, head: base, tail: base + 1, records: 0, bytes: 0, full: false };
+  return { ...figures, name, lastArrival: 0, devicesAsOf: base, devices: [] };
 }

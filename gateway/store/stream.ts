@@ -1,6 +1,13 @@
 import { GatewayError } from '../errors.ts';
 import { GrowableBytes } from './bytes.ts';
-import type { CallAnswers, DeviceRow, LoadedStream, StreamFigures, StreamTerms } from './protocol.ts';
+import type {
+  CallAnswers,
+  DeviceRow,
+  LoadedStream,
+  SegmentBytes,
+  StreamFigures,
+  StreamTerms,
+} from './protocol.ts';
 import { readSegment } from './segment-reader.ts';
 import { beginRecord, endRecord, writeSegment } from './segment-writer.ts';
 import { StreamTail } from './tail.ts';
@@ -27,7 +34,12 @@ export interface StreamHost {
     records: readonly NewRecord<unknown>[],
     done: (error: Error | null) => void,
   ): void;
-  readSegments(streamId: number, after: number, limit: number, bytes: number): Promise<CallAnswers['read']>;
+  readSegments(
+    stream: Stream<unknown>,
+    after: number,
+    limit: number,
+    bytes: number,
+  ): Promise<CallAnswers['read']>;
   damaged(stream: Stream<unknown>, seqs: readonly number[]): void;
 }
 
@@ -365,7 +377,7 @@ export class Stream<T> implements JournalStream<T> {
   async #readSegments(after: number, limit: number): Promise<JournalRecord<T>[]> {
     let from = after;
     for (;;) {
-      const segments = await this.#host.readSegments(this.id, from, limit, READ_BYTES);
+      const { segments } = await this.#host.readSegments(this as Stream<unknown>, from, limit, READ_BYTES);
       const found: JournalRecord<T>[] = [];
       for (const segment of segments) this.#decode(segment, from, limit, found);
       const last = segments[segments.length - 1];
@@ -376,12 +388,7 @@ export class Stream<T> implements JournalStream<T> {
     }
   }
 
-  #decode(
-    segment: CallAnswers['read'][number],
-    after: number,
-    limit: number,
-    found: JournalRecord<T>[],
-  ): void {
+  #decode(segment: SegmentBytes, after: number, limit: number, found: JournalRecord<T>[]): void {
     const content = readSegment(segment.bytes);
     const { firstSeq, count } = segment;
     const head = content?.head;

@@ -1,32 +1,40 @@
+import { statfsSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import type { WriterOptions } from '../protocol.ts';
 
 export const DATABASE_FILE = 'gateway.db';
-
-/** The write-ahead log is checkpointed when it has grown by this much, and cut back to it afterwards. */
-export const WAL_BYTES = 4 * 1024 * 1024;
-const PAGE_BYTES = 4096;
+export const PAGE_BYTES = 4096;
 const CACHE_KIB = 4096;
+const MOST_WAL_BYTES = 4 * 1024 * 1024;
+const LEAST_WAL_BYTES = 256 * 1024;
 
 export function databaseFile(dir: string): string {
   return join(dir, DATABASE_FILE);
 }
 
 /**
- * Opens the database for writing. Readers of other processes may hold it open at the same time (WAL).
- * Checkpoints are left to the caller, so that no commit waits for one.
+ * Size of the write-ahead log at which it is checkpointed, and to which it is cut back: large enough that pages that
+ * change with every commit are written to the database once in a while only, small beside the disk.
  */
-export function openDatabase(options: WriterOptions): DatabaseSync {
-  const db = new DatabaseSync(databaseFile(options.dir), { timeout: 5000 });
+export function walBytes(dir: string): number {
+  const disk = statfsSync(dir);
+  return Math.max(LEAST_WAL_BYTES, Math.min(MOST_WAL_BYTES, Math.floor((disk.blocks * disk.bsize) / 16)));
+}
+
+/**
+ * Opens a database for writing. Readers of other processes may hold it open at the same time (WAL). Checkpoints are
+ * left to the caller, so that no commit waits for one.
+ */
+export function openDatabase(file: string, durability: 'full' | 'normal', walLimit: number): DatabaseSync {
+  const db = new DatabaseSync(file, { timeout: 5000 });
   try {
     db.exec(`
       PRAGMA page_size = ${PAGE_BYTES};
       PRAGMA auto_vacuum = INCREMENTAL;
       PRAGMA journal_mode = WAL;
-      PRAGMA synchronous = ${options.durability === 'full' ? 'FULL' : 'NORMAL'};
+      PRAGMA synchronous = ${durability === 'full' ? 'FULL' : 'NORMAL'};
       PRAGMA wal_autocheckpoint = 0;
-      PRAGMA journal_size_limit = ${WAL_BYTES};
+      PRAGMA journal_size_limit = ${walLimit};
       PRAGMA cache_size = -${CACHE_KIB};
       PRAGMA temp_store = MEMORY;
       PRAGMA cell_size_check = ON;

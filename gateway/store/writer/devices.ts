@@ -1,7 +1,8 @@
 import type { DatabaseSync } from 'node:sqlite';
 import type { DeviceRow } from '../protocol.ts';
 import { readSegment } from '../segment-reader.ts';
-import type { Journal, SegmentRow } from './journal.ts';
+import type { Journal } from './journal.ts';
+import type { SegmentRow } from './rows.ts';
 import { segmentTable } from './schema.ts';
 
 /**

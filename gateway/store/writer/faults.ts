@@ -2,6 +2,7 @@ import { GatewayError } from '../../errors.ts';
 import type { CodedFailure } from '../protocol.ts';
 
 /** SQLite primary result codes (sqlite.org/rescode.html). */
+const SQLITE_ERROR = 1;
 const SQLITE_BUSY = 5;
 const SQLITE_IOERR = 10;
 const SQLITE_CORRUPT = 11;
@@ -22,9 +23,18 @@ export function isDiskFault(error: unknown): boolean {
   return system === 'ENOSPC' || system === 'EDQUOT' || system === 'EIO' || system === 'EROFS';
 }
 
+/** What the database holds contradicts itself, although SQLite could read it. */
+export class Inconsistent extends Error {}
+
 export function isCorruption(error: unknown): boolean {
+  if (error instanceof Inconsistent) return true;
   const code = resultCode(error);
   return code === SQLITE_CORRUPT || code === SQLITE_NOTADB;
+}
+
+/** SQL that always works did not: the schema is not what the migrations made. Only meaningful while opening. */
+export function isWrongSchema(error: unknown): boolean {
+  return resultCode(error) === SQLITE_ERROR;
 }
 
 export function isBusy(error: unknown): boolean {

@@ -64,6 +64,8 @@ export class GroupRunner {
       for (const { streamId, seq } of group.devicesAsOf) this.#journal.setDevicesAsOf(streamId, seq);
       this.#journal.retainBytes();
       this.#journal.flush();
+      // Survives a lost writer thread: the main thread learns from it what became of its last group.
+      db.exec(`PRAGMA user_version = ${group.id}`);
       db.exec('COMMIT');
       return answers;
     } catch (error) {

@@ -2,6 +2,7 @@ import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { GatewayError } from '../../errors.ts';
 import type { ExpiredCount, SegmentPart, StreamFigures, StreamTerms } from '../protocol.ts';
 import type { CursorMove, CursorPosition } from '../types.ts';
+import { Inconsistent } from './faults.ts';
 import {
   addCursor,
   countAppend,
@@ -11,32 +12,27 @@ import {
   passed,
   reached,
   removeCursor,
-  type StreamLedger,
   skipCursor,
 } from './ledger.ts';
-import { createSegmentTable, segmentTable } from './schema.ts';
+import { reconcileLedger, type Span } from './reconcile.ts';
+import {
+  emptyStream,
+  loadStreams,
+  type OldestRow,
+  prepareSegments,
+  type SegmentRow,
+  type SegmentStatements,
+  type StreamState,
+  saveDamage,
+  spansOf,
+} from './rows.ts';
+import { createSegmentTable } from './schema.ts';
 
 /** What a row costs beside its blob: counted against `maxBytes`. */
 const ROW_BYTES = 32;
 /** Segments deleted in one step of retention, so that a step stays short. */
 const DELETE_STEP = 200;
-
-interface StreamState extends StreamLedger {
-  readonly id: number;
-  readonly name: string;
-  terms: StreamTerms | undefined;
-  /** Whether row and table exist. */
-  created: boolean;
-  dirty: boolean;
-  statements: SegmentStatements | undefined;
-}
-
-interface SegmentStatements {
-  readonly insert: StatementSync;
-  readonly oldest: StatementSync;
-  readonly remove: StatementSync;
-  readonly read: StatementSync;
-}
+const LEAST_STEP_BYTES = 65_536;
 
 /**
  * The streams as the writer thread knows them. All changes happen inside a transaction of the caller; after a
@@ -49,6 +45,8 @@ export class Journal {
   readonly #touched = new Set<StreamState>();
   #expired: ExpiredCount[] = [];
   damagedRecords = 0;
+  /** Where streams begin that are not in the file: above all that a lost file may have held. */
+  base = 0;
 
   constructor(db: DatabaseSync) {
     this.#db = db;
@@ -62,26 +60,12 @@ export class Journal {
     this.#byName.clear();
     this.#touched.clear();
     this.#expired = [];
-    for (const row of this.#db.prepare('SELECT * FROM stream').all() as unknown as StreamRow[]) {
-      this.#add(fromRow(row));
-    }
-    for (const row of this.#db.prepare('SELECT * FROM cursor').all() as unknown as CursorRow[]) {
-      this.#streams.get(row.stream)?.cursors.push({
-        consumer: row.consumer,
-        seq: row.seq,
-        lostTo: row.lost_to,
-        processed: row.processed,
-        expired: row.expired,
-        dirty: false,
-      });
-    }
-    const damage = this.#db.prepare('SELECT * FROM damage ORDER BY stream, first_seq').all();
+    const { base, streams } = loadStreams(this.#db);
+    this.base = base;
     this.damagedRecords = 0;
-    for (const row of damage as unknown as DamageRow[]) {
-      this.damagedRecords += row.last_seq - row.first_seq + 1;
-      this.#streams
-        .get(row.stream)
-        ?.damage.push({ first: row.first_seq, last: row.last_seq, inSegment: row.in_segment === 1 });
+    for (const stream of streams) {
+      this.#add(stream);
+      for (const { first, last } of stream.damage) this.damagedRecords += last - first + 1;
     }
     this.setTerms(terms);
   }
@@ -89,7 +73,7 @@ export class Journal {
   setTerms(streams: readonly StreamTerms[]): void {
     for (const terms of streams) {
       const known = this.#streams.get(terms.id);
-      if (known === undefined) this.#add({ ...emptyStream(terms.id, terms.name), terms });
+      if (known === undefined) this.#add({ ...emptyStream(terms.id, terms.name, this.base), terms });
       else known.terms = terms;
     }
   }
@@ -178,27 +162,48 @@ export class Journal {
     for (const consumer of gone) this.#db.prepare('DELETE FROM state WHERE consumer = ?').run(consumer);
   }
 
-  read(streamId: number, after: number, limit: number, maxBytes: number): SegmentRow[] {
+  /** Segments from the one that holds `after + 1`, and the ranges of records that should be there and are not. */
+  read(
+    streamId: number,
+    after: number,
+    limit: number,
+    maxBytes: number,
+  ): { rows: SegmentRow[]; gaps: Span[] } {
     const stream = this.#streams.get(streamId);
-    if (stream === undefined || !stream.created) return [];
     const rows: SegmentRow[] = [];
-    let records = 0;
+    const gaps: Span[] = [];
+    if (stream === undefined || !stream.created) return { rows, gaps };
+    let expected = Math.max(after + 1, stream.tail);
+    let left = limit;
     let bytes = 0;
-    // The last segment that begins at or before `after + 1` may hold it, so reading begins there.
-    for (const row of this.#statements(stream).read.iterate(after + 1, after + 1) as Iterable<SegmentRow>) {
-      if (row.first_seq + row.count <= after + 1) continue;
+    for (const row of this.#statements(stream).read.iterate(after + 1) as Iterable<SegmentRow>) {
+      const end = row.first_seq + row.count;
+      if (end <= expected) continue;
+      if (row.first_seq > expected) gaps.push({ first: expected, last: row.first_seq - 1 });
       rows.push(row);
-      records += row.first_seq + row.count - 1 - Math.max(after, row.first_seq - 1);
+      left -= end - Math.max(expected, row.first_seq);
       bytes += row.body.length;
-      if (records >= limit || bytes >= maxBytes) break;
+      expected = end;
+      if (left <= 0 || bytes >= maxBytes) return { rows, gaps };
     }
-    return rows;
+    if (expected <= stream.head) gaps.push({ first: expected, last: stream.head });
+    return { rows, gaps };
   }
 
   /** Notes records whose bytes turned out to be damaged. */
   damaged(streamId: number, seqs: readonly number[]): void {
     const stream = this.#existing(streamId);
-    for (const seq of seqs) this.#damage(stream, seq, seq, true);
+    for (const seq of seqs) {
+      if (seq >= stream.tail) this.#damage(stream, seq, seq, true);
+    }
+  }
+
+  /** Notes ranges that no segment holds although they were never deleted. Returns how many records were unknown. */
+  missing(streamId: number, gaps: readonly Span[]): number {
+    const stream = this.#existing(streamId);
+    const before = this.damagedRecords;
+    for (const gap of gaps) this.#damage(stream, gap.first, gap.last, false);
+    return this.damagedRecords - before;
   }
 
   #damage(stream: StreamState, first: number, last: number, inSegment: boolean): void {
@@ -219,7 +224,7 @@ export class Journal {
       const { maxBytes } = stream.terms;
       // The newest segment stays, however small the limit: its records were acknowledged a moment ago.
       const over = (row: OldestRow) => stream.bytes > maxBytes && row.first_seq + row.count <= stream.head;
-      this.#deleteOldest(stream, over, Number.POSITIVE_INFINITY);
+      this.#deleteOldest(stream, over);
     }
   }
 
@@ -229,40 +234,52 @@ export class Journal {
     for (const stream of this.#streams.values()) {
       if (stream.terms === undefined || !stream.created) continue;
       const oldest = now - stream.terms.maxAgeMs;
-      const deleted = this.#deleteOldest(stream, (row) => row.last_arrival < oldest, DELETE_STEP);
+      const deleted = this.#deleteOldest(stream, (row) => row.last_arrival < oldest, undefined, DELETE_STEP);
       if (deleted === DELETE_STEP) more = true;
     }
     return more;
   }
 
-  /** Gives up the oldest records of `drop-oldest` streams until about `bytes` are free. Returns the bytes freed. */
-  giveUp(bytes: number): number {
+  /**
+   * Deletes the oldest records until about `bytes` are free: first what every consumer has passed, then, unless
+   * `onlyPassed`, what streams with `drop-oldest` hold. Returns the bytes freed.
+   */
+  giveUp(bytes: number, onlyPassed: boolean): number {
+    let freed = this.#giveUpFrom(bytes, () => true, true);
+    if (onlyPassed || freed >= bytes) return freed;
+    freed += this.#giveUpFrom(bytes - freed, (stream) => stream.terms?.whenFull !== 'reject-new', false);
+    return freed;
+  }
+
+  #giveUpFrom(bytes: number, mayGive: (stream: StreamState) => boolean, onlyPassed: boolean): number {
+    const candidates = [...this.#streams.values()].filter((stream) => stream.records > 0 && mayGive(stream));
     let freed = 0;
-    while (freed < bytes) {
-      const candidates = [...this.#streams.values()].filter(
-        (stream) => stream.records > 0 && stream.terms?.whenFull !== 'reject-new',
-      );
-      const largest = candidates.sort((a, b) => b.bytes - a.bytes)[0];
-      if (largest === undefined) break;
+    while (freed < bytes && candidates.length > 0) {
+      candidates.sort((a, b) => b.bytes - a.bytes);
+      const largest = candidates[0]!;
       const before = largest.bytes;
-      const goal = before - Math.min(bytes - freed, Math.max(before / 8, 65_536));
-      this.#deleteOldest(largest, () => largest.bytes > goal, Number.POSITIVE_INFINITY);
-      if (largest.bytes === before) break;
+      const goal = before - Math.min(bytes - freed, Math.max(before / 8, LEAST_STEP_BYTES));
+      const deleted = this.#deleteOldest(largest, () => largest.bytes > goal, onlyPassed);
       freed += before - largest.bytes;
+      if (deleted === 0 || largest.records === 0) candidates.shift();
     }
     return freed;
   }
 
   /** Deletes segments from the oldest on while `condition` holds. Returns how many went. */
-  #deleteOldest(stream: StreamState, condition: (row: OldestRow) => boolean, maxSegments: number): number {
+  #deleteOldest(
+    stream: StreamState,
+    condition: (row: OldestRow) => boolean,
+    onlyPassed = stream.terms?.whenFull === 'reject-new',
+    maxSegments = Number.POSITIVE_INFINITY,
+  ): number {
     const statements = this.#statements(stream);
-    const keepsNeeded = stream.terms?.whenFull === 'reject-new';
     let deleted = 0;
     while (deleted < maxSegments) {
       const row = statements.oldest.get() as OldestRow | undefined;
       if (row === undefined || !condition(row)) break;
       const last = row.first_seq + row.count - 1;
-      if (keepsNeeded && last > passed(stream)) break;
+      if (onlyPassed && last > passed(stream)) break;
       statements.remove.run(row.first_seq);
       deleted++;
       expireTo(stream, last, this.#expiredOf(stream));
@@ -283,6 +300,40 @@ export class Journal {
     if (stream.damage.length === 0) return;
     stream.damage = stream.damage.filter((range) => range.last >= stream.tail);
     this.#db.prepare('DELETE FROM damage WHERE stream = ? AND last_seq < ?').run(stream.id, stream.tail);
+  }
+
+  /** Throws {@link Inconsistent} when counters and segments contradict each other. Cheap: two look-ups a stream. */
+  verify(): void {
+    for (const stream of this.#streams.values()) {
+      const { oldest, newest } = this.#statements(stream);
+      const first = oldest.get() as OldestRow | undefined;
+      const last = newest.get() as OldestRow | undefined;
+      const kept = { first: first?.first_seq ?? stream.head + 1, head: stream.head };
+      const end = last === undefined ? stream.head : last.first_seq + last.count - 1;
+      const lostEnd = stream.damage.some((range) => !range.inSegment && range.last === stream.head);
+      if (
+        stream.head !== stream.base + stream.accepted ||
+        stream.tail !== kept.first ||
+        (end !== stream.head && !lostEnd) ||
+        stream.cursors.some((cursor) => cursor.seq > stream.head)
+      ) {
+        throw new Inconsistent(`the counters of stream ${stream.name} contradict its segments`);
+      }
+    }
+  }
+
+  /** After a salvage: works all counters out again. Returns how many records are lost. */
+  reconcile(heads: ReadonlyMap<string, number>): number {
+    let lost = 0;
+    for (const stream of this.#streams.values()) {
+      const { spans, bytes } = spansOf(this.#db, stream.id, ROW_BYTES);
+      lost += reconcileLedger(stream, stream.base, spans, bytes, heads.get(stream.name) ?? 0);
+      stream.devicesAsOf = 0;
+      saveDamage(this.#db, stream);
+      this.#touch(stream);
+    }
+    this.flush();
+    return lost;
   }
 
   setDevicesAsOf(streamId: number, seq: number): void {
@@ -370,30 +421,17 @@ export class Journal {
     const stream = this.#streams.get(id);
     if (stream === undefined) throw new GatewayError('STORE_STREAM', `store: there is no stream ${id}`);
     if (!stream.created) {
-      this.#db.prepare('INSERT INTO stream (id, name) VALUES (?, ?)').run(id, stream.name);
-      createSegmentTable(this.#db, id);
+      this.#db
+        .prepare('INSERT INTO stream (id, name, base, head, tail) VALUES (?, ?, ?, ?, ?)')
+        .run(id, stream.name, stream.base, stream.head, stream.tail);
+      createSegmentTable(this.#db, id, stream.name);
       stream.created = true;
     }
     return stream;
   }
 
   #statements(stream: StreamState): SegmentStatements {
-    if (stream.statements !== undefined) return stream.statements;
-    const table = segmentTable(stream.id);
-    stream.statements = {
-      insert: this.#db.prepare(
-        `INSERT INTO ${table} (first_seq, count, first_arrival, last_arrival, body) VALUES (?, ?, ?, ?, ?)`,
-      ),
-      oldest: this.#db.prepare(
-        `SELECT first_seq, count, last_arrival, length(body) AS bytes FROM ${table} ORDER BY first_seq LIMIT 1`,
-      ),
-      remove: this.#db.prepare(`DELETE FROM ${table} WHERE first_seq = ?`),
-      read: this.#db.prepare(
-        `SELECT first_seq, count, body FROM ${table}
-          WHERE first_seq >= coalesce((SELECT max(first_seq) FROM ${table} WHERE first_seq <= ?), ?)
-          ORDER BY first_seq`,
-      ),
-    };
+    stream.statements ??= prepareSegments(this.#db, stream.id);
     return stream.statements;
   }
 }
@@ -414,89 +452,4 @@ export function cursorsOf(journal: Journal): (CursorPosition & { expired: number
       expired: cursor.expired,
     })),
   );
-}
-
-export interface SegmentRow {
-  readonly first_seq: number;
-  readonly count: number;
-  readonly body: Uint8Array;
-}
-
-interface OldestRow {
-  readonly first_seq: number;
-  readonly count: number;
-  readonly last_arrival: number;
-  readonly bytes: number;
-}
-
-interface StreamRow {
-  readonly id: number;
-  readonly name: string;
-  readonly head: number;
-  readonly tail: number;
-  readonly records: number;
-  readonly bytes: number;
-  readonly accepted: number;
-  readonly forwarded: number;
-  readonly expired: number;
-  readonly deleted: number;
-  readonly last_arrival: number;
-  readonly devices_as_of: number;
-}
-
-interface CursorRow {
-  readonly consumer: string;
-  readonly stream: number;
-  readonly seq: number;
-  readonly lost_to: number;
-  readonly processed: number;
-  readonly expired: number;
-}
-
-interface DamageRow {
-  readonly stream: number;
-  readonly first_seq: number;
-  readonly last_seq: number;
-  readonly in_segment: number;
-}
-
-function emptyStream(id: number, name: string): StreamState {
-  return {
-    id,
-    name,
-    terms: undefined,
-    created: false,
-    dirty: false,
-    statements: undefined,
-    head: 0,
-    tail: 1,
-    records: 0,
-    bytes: 0,
-    accepted: 0,
-    forwarded: 0,
-    expired: 0,
-    deleted: 0,
-    lastArrival: 0,
-    devicesAsOf: 0,
-    cursors: [],
-    damage: [],
-  };
-}
-
-function fromRow(row: StreamRow): StreamState {
-  const { id, name, head, tail, records, bytes, accepted, forwarded, expired, deleted } = row;
-  return {
-    ...emptyStream(id, name),
-    created: true,
-    head,
-    tail,
-    records,
-    bytes,
-    accepted,
-    forwarded,
-    expired,
-    deleted,
-    lastArrival: row.last_arrival,
-    devicesAsOf: row.devices_as_of,
-  };
 }

@@ -1,6 +1,7 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { GatewayError } from '../../errors.ts';
 import type { StoreModule } from '../types.ts';
+import { isCorruption, isDiskFault } from './faults.ts';
 
 /** SQL of the store's own tables, run once each in order; the table `module` remembers how many have run. */
 const MIGRATIONS: readonly string[] = [
@@ -8,6 +9,7 @@ const MIGRATIONS: readonly string[] = [
   CREATE TABLE stream (
     id INTEGER PRIMARY KEY,
     name TEXT NOT NULL UNIQUE,
+    base INTEGER NOT NULL DEFAULT 0,
     head INTEGER NOT NULL DEFAULT 0,
     tail INTEGER NOT NULL DEFAULT 1,
     records INTEGER NOT NULL DEFAULT 0,
@@ -19,6 +21,7 @@ const MIGRATIONS: readonly string[] = [
     last_arrival REAL NOT NULL DEFAULT 0,
     devices_as_of INTEGER NOT NULL DEFAULT 0
   );
+  CREATE TABLE meta (key TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
   CREATE TABLE cursor (
     consumer TEXT NOT NULL,
     stream INTEGER NOT NULL,
@@ -62,9 +65,12 @@ export function segmentTable(streamId: number): string {
   return `segment_${streamId}`;
 }
 
-export function createSegmentTable(db: DatabaseSync, streamId: number): void {
+const NAME_COMMENT = /\/\* stream (\S+) \*\//;
+
+/** The statement carries the name of the stream as a comment, so that it survives damage to the table `stream`. */
+export function createSegmentTable(db: DatabaseSync, streamId: number, name: string): void {
   db.exec(
-    `CREATE TABLE IF NOT EXISTS ${segmentTable(streamId)} (
+    `CREATE TABLE IF NOT EXISTS ${segmentTable(streamId)} ( /* stream ${encodeURIComponent(name).replaceAll('*', '%2A')} */
       first_seq INTEGER PRIMARY KEY,
       count INTEGER NOT NULL,
       first_arrival REAL NOT NULL,
@@ -72,6 +78,13 @@ export function createSegmentTable(db: DatabaseSync, streamId: number): void {
       body BLOB NOT NULL
     )`,
   );
+}
+
+/** Stream id and name of a segment table by its name and SQL; undefined for other tables. */
+export function segmentTableOf(table: string, sql: string): { id: number; name: string } | undefined {
+  const id = Number(/^segment_(\d+)$/.exec(table)?.[1]);
+  const encoded = NAME_COMMENT.exec(sql)?.[1];
+  return id > 0 && encoded !== undefined ? { id, name: decodeURIComponent(encoded) } : undefined;
 }
 
 /** Brings the tables of the store and of its modules up to date. Each migration is one transaction. */
@@ -104,7 +117,10 @@ function migrateOne(db: DatabaseSync, name: string, migrations: readonly string[
       db.exec('COMMIT');
     } catch (error) {
       if (db.isTransaction) db.exec('ROLLBACK');
-      throw error;
+      if (isCorruption(error) || isDiskFault(error)) throw error;
+      throw new GatewayError('INTERNAL', `store: migration ${version + 1} of "${name}" failed`, {
+        cause: error,
+      });
     }
   }
 }

@@ -15,7 +15,7 @@ async function main(port: MessagePort, options: WriterOptions): Promise<void> {
     const modules = await Promise.all(options.modules.map(importModule));
     unlock = lockFolder(options.dir);
     writer = new Writer(options, modules);
-    send({ kind: 'ready', state: writer.load() });
+    send({ kind: 'ready', state: writer.takeLoaded()! });
   } catch (error) {
     unlock?.();
     send({ kind: 'refused', error: asFailure(error) });
@@ -24,6 +24,8 @@ async function main(port: MessagePort, options: WriterOptions): Promise<void> {
   }
 
   const sendChanges = () => {
+    const state = writer.takeLoaded();
+    if (state !== undefined) send({ kind: 'rebuilt', state });
     const changes = writer.takeChanges();
     if (changes.streams.length + changes.expired.length === 0) return;
     send({ kind: 'figures', ...changes, fileBytes: writer.fileBytes() });
@@ -35,7 +37,8 @@ async function main(port: MessagePort, options: WriterOptions): Promise<void> {
         const reply = writer.group(request);
         sendChanges();
         send(reply, [request.buffer]);
-        writer.checkpoint();
+        writer.tidy();
+        sendChanges();
         break;
       }
       case 'terms':
@@ -62,7 +65,7 @@ async function main(port: MessagePort, options: WriterOptions): Promise<void> {
 
 function transferable(call: string, value: unknown): ArrayBuffer[] {
   if (call !== 'read') return [];
-  return (value as CallAnswers['read']).map((segment) => segment.bytes.buffer as ArrayBuffer);
+  return (value as CallAnswers['read']).segments.map((segment) => segment.bytes.buffer as ArrayBuffer);
 }
 
 async function importModule(url: string): Promise<StoreModule> {

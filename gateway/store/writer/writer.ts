@@ -3,89 +3,221 @@ import { GatewayError } from '../../errors.ts';
 import type {
   CallAnswers,
   CallRequest,
+  ExpiredCount,
   GroupReply,
   GroupRequest,
   LoadedState,
+  RebuildNotice,
   StreamFigures,
   StreamTerms,
   WriterOptions,
 } from '../protocol.ts';
 import type { StoreModule } from '../types.ts';
 import { audit } from './audit.ts';
-import { openDatabase, WAL_BYTES } from './database.ts';
-import { loadDevices } from './devices.ts';
-import { asFailure, isDiskFault } from './faults.ts';
+import { PAGE_BYTES, walBytes } from './database.ts';
+import { asFailure, isCorruption, isDiskFault } from './faults.ts';
 import { GroupRunner, SplitGroup } from './group.ts';
-import { cursorsOf, figures, Journal } from './journal.ts';
-import { migrate } from './schema.ts';
+import { cursorsOf, figures, type Journal } from './journal.ts';
+import { type Opened, type OpenOptions, openOrRebuild, reasonOf, replaceDamaged } from './open.ts';
+import { quarantined } from './quarantine.ts';
+import { Reserve } from './reserve.ts';
 
 /** Pages given back to the file system in one step. */
 const VACUUM_STEP = 256;
+/** Least that is given up at once when the disk is full. */
+const LEAST_ROOM_BYTES = 512 * 1024;
+const ROOM_ATTEMPTS = 4;
 
 /** The writer thread's side of the store: one database, one group at a time, calls in between. */
 export class Writer {
-  readonly #modules: readonly StoreModule[];
-  #db: DatabaseSync;
-  #journal: Journal;
-  #groups: GroupRunner;
-  #states: StatementSync;
+  readonly #options: OpenOptions;
+  readonly #walLimit: number;
+  readonly #reserve: Reserve;
+  #terms: StreamTerms[] = [];
+  #db!: DatabaseSync;
+  #journal!: Journal;
+  #groups!: GroupRunner;
+  #states!: StatementSync;
+  #checkpointState!: StatementSync;
+  #pageCount!: StatementSync;
+  #freePages!: StatementSync;
   #walFrames = 0;
+  #epoch = 0;
+  #loaded: LoadedState | undefined;
 
   constructor(options: WriterOptions, modules: readonly StoreModule[]) {
-    this.#modules = modules;
-    this.#db = openDatabase(options);
-    migrate(this.#db, modules);
-    this.#journal = new Journal(this.#db);
-    this.#groups = new GroupRunner(this.#db, this.#journal, modules);
-    this.#states = this.#db.prepare('SELECT key, as_of AS asOf, bytes FROM state WHERE consumer = ?');
+    const { dir, durability, now } = options;
+    this.#options = { dir, durability, modules, now };
+    this.#walLimit = walBytes(dir);
+    this.#reserve = new Reserve(dir, this.#walLimit + 1024 * 1024);
+    this.#use(openOrRebuild(this.#options));
+    this.#reserve.hold();
   }
 
-  load(): LoadedState {
-    const devices = loadDevices(this.#db, this.#journal);
-    return {
-      streams: [...this.#journal.streams()].map((stream) => ({
+  /** The state of the database when it was (re)opened; undefined when it was taken before. */
+  takeLoaded(): LoadedState | undefined {
+    const loaded = this.#loaded;
+    this.#loaded = undefined;
+    return loaded;
+  }
+
+  setTerms(streams: readonly StreamTerms[]): void {
+    this.#terms = [...this.#terms.filter((one) => !streams.some((two) => two.id === one.id)), ...streams];
+    this.#journal.setTerms(streams);
+  }
+
+  group(request: GroupRequest): GroupReply {
+    const begun = performance.now();
+    const reply = (outcome: GroupReply['outcome'], rest: Partial<GroupReply> = {}): GroupReply => ({
+      kind: 'group',
+      id: request.id,
+      buffer: request.buffer,
+      outcome,
+      answers: [],
+      full: !this.#reserve.held,
+      ms: performance.now() - begun,
+      ...rest,
+    });
+    if (request.epoch !== this.#epoch) return reply('again');
+    try {
+      return reply('committed', { answers: this.#commit(request) });
+    } catch (error) {
+      if (error instanceof SplitGroup) return reply('split', { answers: error.answers });
+      if (isDiskFault(error)) return reply('full', { error: asFailure(error), full: true });
+      if (!isCorruption(error)) return reply('failed', { error: asFailure(error) });
+      this.#rebuild(error);
+      return reply('again');
+    }
+  }
+
+  call(request: CallRequest): CallAnswers[CallRequest['call']] {
+    try {
+      return this.#call(request);
+    } catch (error) {
+      if (!isCorruption(error)) throw error;
+      this.#rebuild(error);
+      return this.#call(request);
+    }
+  }
+
+  /** What changed since last asked, for the main thread. */
+  takeChanges(): { streams: StreamFigures[]; expired: ExpiredCount[] } {
+    return this.#journal.takeChanges();
+  }
+
+  /** To be called while nothing waits: moves the log into the database when it has grown. */
+  tidy(): void {
+    try {
+      this.#checkpointIfDue();
+    } catch (error) {
+      if (!isCorruption(error)) throw error;
+      this.#rebuild(error);
+    }
+  }
+
+  #checkpointIfDue(): void {
+    const row = this.#checkpointState.get() as { log?: number } | undefined;
+    this.#walFrames = Math.max(0, row?.log ?? 0);
+    if (this.#walFrames * PAGE_BYTES >= this.#walLimit) this.#checkpoint('PASSIVE');
+  }
+
+  fileBytes(): number {
+    return (this.#count(this.#pageCount) + this.#walFrames) * PAGE_BYTES;
+  }
+
+  close(): void {
+    this.#checkpoint('TRUNCATE');
+    this.#db.close();
+  }
+
+  #use(opened: Opened): void {
+    const { db, journal, devices, rebuilt } = opened;
+    this.#db = db;
+    this.#journal = journal;
+    this.#journal.setTerms(this.#terms);
+    this.#groups = new GroupRunner(db, journal, this.#options.modules);
+    this.#states = db.prepare('SELECT key, as_of AS asOf, bytes FROM state WHERE consumer = ?');
+    this.#checkpointState = db.prepare('PRAGMA wal_checkpoint(NOOP)');
+    this.#pageCount = db.prepare('PRAGMA page_count');
+    this.#freePages = db.prepare('PRAGMA freelist_count');
+    this.#epoch++;
+    this.#loaded = {
+      epoch: this.#epoch,
+      lastGroup: this.#count(db.prepare('PRAGMA user_version')),
+      streams: [...journal.streams()].map((stream) => ({
         ...figures(stream),
         name: stream.name,
         lastArrival: stream.lastArrival,
         devicesAsOf: stream.devicesAsOf,
         devices: devices.get(stream.id) ?? [],
       })),
-      cursors: cursorsOf(this.#journal),
-      quarantined: [],
-      damagedRecords: this.#journal.damagedRecords,
+      cursors: cursorsOf(journal),
+      base: journal.base,
+      quarantined: quarantined(this.#options.dir),
+      rebuilt: rebuilt satisfies RebuildNotice | undefined,
+      damagedRecords: journal.damagedRecords,
       fileBytes: this.fileBytes(),
     };
   }
 
-  setTerms(streams: readonly StreamTerms[]): void {
-    this.#journal.setTerms(streams);
+  #rebuild(error: unknown): void {
+    const heads = new Map([...this.#journal.streams()].map((stream) => [stream.name, stream.head]));
+    try {
+      this.#db.close();
+    } catch {
+      // What cannot be closed cleanly is about to be put aside.
+    }
+    this.#reserve.release();
+    this.#use(replaceDamaged(this.#options, reasonOf(error), heads));
+    this.#reserve.hold();
   }
 
-  group(request: GroupRequest): GroupReply {
-    const begun = performance.now();
-    const reply = (outcome: GroupReply['outcome'], rest: Partial<GroupReply>): GroupReply => ({
-      kind: 'group',
-      id: request.id,
-      buffer: request.buffer,
-      outcome,
-      answers: [],
-      ms: performance.now() - begun,
-      ...rest,
-    });
+  /** Runs the group; on a full disk makes room as far as the group allows and tries again. */
+  #commit(request: GroupRequest) {
     try {
-      return reply('committed', { answers: this.#groups.run(request) });
+      return this.#groups.run(request);
     } catch (error) {
-      if (error instanceof SplitGroup) return reply('split', { answers: error.answers });
-      return reply(isDiskFault(error) ? 'full' : 'failed', { error: asFailure(error) });
+      if (!isDiskFault(error)) throw error;
+      this.#checkpoint('TRUNCATE');
+    }
+    if (!request.makeRoom) return this.#groups.run(request);
+    this.#reserve.release();
+    for (let attempt = 1; ; attempt++) {
+      try {
+        this.#giveUp(Math.max(LEAST_ROOM_BYTES, 2 * request.buffer.byteLength) * attempt, false);
+        return this.#groups.run(request);
+      } catch (error) {
+        if (!isDiskFault(error) || attempt === ROOM_ATTEMPTS) throw error;
+      } finally {
+        this.#reserve.hold();
+      }
+      this.#reserve.release();
     }
   }
 
-  call(request: CallRequest): CallAnswers[CallRequest['call']] {
+  #giveUp(bytes: number, onlyPassed: boolean): void {
+    this.#change(() => this.#journal.giveUp(bytes, onlyPassed));
+    this.#checkpoint('TRUNCATE');
+  }
+
+  /** Whether the disk takes writes again; gives back what is no longer needed to get there. */
+  #probe(): boolean {
+    if (this.#reserve.hold()) return true;
+    const wanted = 3 * this.#reserve.size;
+    try {
+      if (this.#count(this.#freePages) * PAGE_BYTES < wanted) this.#giveUp(wanted, true);
+      if (this.#count(this.#freePages) * PAGE_BYTES >= wanted) this.#vacuum(wanted / 3);
+      this.#checkpoint('TRUNCATE');
+    } catch (error) {
+      if (!isDiskFault(error)) throw error;
+    }
+    return this.#reserve.hold();
+  }
+
+  #call(request: CallRequest): CallAnswers[CallRequest['call']] {
     switch (request.call) {
       case 'read':
-        return this.#journal
-          .read(request.streamId, request.after, request.limit, request.bytes)
-          .map((row) => ({ firstSeq: row.first_seq, count: row.count, bytes: row.body }));
+        return this.#read(request.streamId, request.after, request.limit, request.bytes);
       case 'states':
         return this.#states.all(request.consumer) as unknown as CallAnswers['states'];
       case 'query':
@@ -99,52 +231,49 @@ export class Writer {
         this.#maintain(request.now, request.synced);
         return null;
       case 'probe':
-        return true;
+        return this.#probe();
     }
   }
 
-  /** What changed since last asked, for the main thread. */
-  takeChanges(): {
-    streams: StreamFigures[];
-    expired: { stream: string; consumer: string; expired: number }[];
-  } {
-    return this.#journal.takeChanges();
-  }
-
-  /** To be called while nothing waits: moves the log into the database when it has grown. */
-  checkpoint(force = false): void {
-    const row = this.#db.prepare('PRAGMA wal_checkpoint(NOOP)').get() as { log?: number } | undefined;
-    this.#walFrames = row?.log ?? 0;
-    if (!force && this.#walFrames * 4096 < WAL_BYTES) return;
-    this.#db.exec(`PRAGMA wal_checkpoint(${force ? 'TRUNCATE' : 'PASSIVE'})`);
-  }
-
-  fileBytes(): number {
-    const pages = this.#db.prepare('PRAGMA page_count').get() as { page_count: number };
-    return pages.page_count * 4096 + this.#walFrames * 4096;
-  }
-
-  close(): void {
-    this.checkpoint(true);
-    this.#db.close();
+  #read(streamId: number, after: number, limit: number, bytes: number): CallAnswers['read'] {
+    const { rows, gaps } = this.#journal.read(streamId, after, limit, bytes);
+    let missing = 0;
+    if (gaps.length > 0) this.#change(() => (missing = this.#journal.missing(streamId, gaps)));
+    return {
+      segments: rows.map((row) => ({ firstSeq: row.first_seq, count: row.count, bytes: row.body })),
+      missing,
+    };
   }
 
   #maintain(now: number, synced: boolean): void {
     if (synced) {
-      let more = true;
-      while (more) this.#change(() => (more = this.#journal.retainAge(now)));
+      for (let more = true; more; ) this.#change(() => (more = this.#journal.retainAge(now)));
     }
-    this.#vacuum();
+    const spare = Math.max(VACUUM_STEP, Math.floor(this.#count(this.#pageCount) / 8));
+    if (this.#reserve.held && this.#count(this.#freePages) > spare) this.#vacuum(spare * PAGE_BYTES);
+    this.#checkpointIfDue();
   }
 
-  #vacuum(): void {
-    const free = this.#db.prepare('PRAGMA freelist_count').get() as { freelist_count: number };
-    const total = this.#db.prepare('PRAGMA page_count').get() as { page_count: number };
-    const spare = Math.max(VACUUM_STEP, Math.floor(total.page_count / 8));
-    for (let left = free.freelist_count - spare; left > 0; left -= VACUUM_STEP) {
-      this.#db.exec(`PRAGMA incremental_vacuum(${Math.min(left, VACUUM_STEP)})`);
-      this.checkpoint();
+  /** Gives free pages back to the file system until about `keepBytes` of them are left. */
+  #vacuum(keepBytes: number): void {
+    for (let left = this.#count(this.#freePages) - keepBytes / PAGE_BYTES; left > 0; left -= VACUUM_STEP) {
+      this.#db.exec(`PRAGMA incremental_vacuum(${Math.min(Math.ceil(left), VACUUM_STEP)})`);
+      this.#checkpointIfDue();
     }
+    this.#checkpoint('TRUNCATE');
+  }
+
+  /** A checkpoint that the disk refuses loses nothing: the log keeps what it has. */
+  #checkpoint(mode: 'PASSIVE' | 'TRUNCATE'): void {
+    try {
+      this.#db.exec(`PRAGMA wal_checkpoint(${mode})`);
+    } catch (error) {
+      if (!isDiskFault(error)) throw error;
+    }
+  }
+
+  #count(statement: StatementSync): number {
+    return Number(Object.values(statement.get() ?? {})[0] ?? 0);
   }
 
   #change(work: () => void): void {
@@ -161,7 +290,7 @@ export class Writer {
 
   #query(name: string, args: unknown): unknown {
     const [moduleName, queryName] = name.split('.', 2);
-    const module = this.#modules.find((candidate) => candidate.name === moduleName);
+    const module = this.#options.modules.find((candidate) => candidate.name === moduleName);
     const query = module?.queries[queryName ?? ''];
     if (query === undefined) throw new GatewayError('INTERNAL', `store: there is no query ${name}`);
     return query(this.#db, args as never);

@@ -1,0 +1,308 @@
+import { asGatewayError, GatewayError } from '../errors.ts';
+import { GrowableBytes } from './bytes.ts';
+import { Group, type PendingTransaction } from './group.ts';
+import type { DeviceRow, GroupReply, GroupRequest, TransactionAnswer } from './protocol.ts';
+import type { Stream } from './stream.ts';
+import type { NewRecord } from './types.ts';
+import { asError } from './writer-link.ts';
+
+type Done = (error: Error | null) => void;
+
+/** Device counters are saved in rounds: one round per this many records, so many rows per group. */
+const DEVICES_EVERY = 20_000;
+const DEVICES_PER_GROUP = 500;
+/** Ids of groups start over here: the database keeps the last one in 31 bits. */
+const GROUP_IDS = 2 ** 31;
+
+/** What the queue needs of the store. */
+export interface QueueHost {
+  /** Hands the group to the writer thread; false while there is none. */
+  send(request: GroupRequest): boolean;
+  /** Why nothing can be appended to a stream at present. */
+  refusal(stream: Stream<unknown>): GatewayError | undefined;
+  streamOf(name: string): Stream<unknown>;
+  openStreams(): Iterable<Stream<unknown>>;
+  /** Whether the disk counts as full, so that the writer may give up old records. */
+  readonly full: boolean;
+  /** Which (re)opening of the database the numbers in the queue belong to. */
+  readonly epoch: number;
+  readonly stopping: boolean;
+  /** After a commit, before anybody is told. */
+  onCommitted(group: Group, reply: GroupReply): void;
+  onDiskFull(error: GatewayError): void;
+  report(error: unknown): void;
+}
+
+/**
+ * Self-clocked group commit: one group is with the writer thread, the next one forms meanwhile. When idle, a group
+ * closes at the end of the turn of the event loop in which it began.
+ */
+export class GroupQueue {
+  outstandingBytes = 0;
+  lastGroup = 0;
+  readonly #host: QueueHost;
+  #queue: Group[] = [];
+  #inFlight: Group | undefined;
+  /** Transactions that wait for space. */
+  #parked: PendingTransaction[] = [];
+  #memory: GrowableBytes | undefined;
+  #devices: DeviceRow[] = [];
+  #devicesAsOf: { streamId: number; seq: number }[] = [];
+  #scheduled = false;
+  #whenIdle: (() => void)[] = [];
+
+  constructor(host: QueueHost) {
+    this.#host = host;
+  }
+
+  append(stream: Stream<unknown>, records: readonly NewRecord<unknown>[], done: Done): void {
+    const refusal = this.#host.refusal(stream);
+    if (refusal !== undefined) {
+      this.#tell(done, refusal);
+      return;
+    }
+    try {
+      const group = this.#forming();
+      const before = group.bytes;
+      group.append(stream, records, done);
+      this.outstandingBytes += group.bytes - before;
+    } catch (error) {
+      this.#tell(done, asGatewayError(error));
+      return;
+    }
+    this.#schedule();
+  }
+
+  commit(pending: PendingTransaction): void {
+    if (this.#parked.length > 0) this.#parked.push(pending);
+    else this.#place(pending);
+    this.#schedule();
+  }
+
+  /** Transactions that waited for space try again. */
+  unpark(): void {
+    if (this.#parked.length === 0) return;
+    for (const pending of this.#parked.splice(0)) this.#place(pending);
+    this.#schedule();
+  }
+
+  /** Resolves when nothing waits any more; transactions that wait for space are told that the store stops. */
+  async drained(): Promise<void> {
+    for (const pending of this.#parked.splice(0)) pending.reject(stopping());
+    if (this.#inFlight === undefined && this.#queue.length === 0) return;
+    this.#schedule();
+    await new Promise<void>((resolve) => this.#whenIdle.push(resolve));
+  }
+
+  /** Sends what is left to save of the device counters. */
+  saveDevices(): void {
+    this.#collectDevices(1, Number.POSITIVE_INFINITY);
+    if (this.#devicesAsOf.length === 0) return;
+    this.#queue.push(new Group());
+    this.#dispatch();
+  }
+
+  /** The writer thread answered. */
+  finish(reply: GroupReply): void {
+    const group = this.#inFlight;
+    if (group === undefined) return;
+    this.#inFlight = undefined;
+    this.#memory = new GrowableBytes(reply.buffer);
+    if (reply.outcome === 'committed') this.#committed(group, reply);
+    else this.#retry(group, reply);
+    this.#wakeIfIdle();
+  }
+
+  /** There is a new writer thread; `committed` says whether the group that the old one had made it to the disk. */
+  resume(committed: boolean): void {
+    const group = this.#inFlight;
+    if (group !== undefined) {
+      const answers: TransactionAnswer[] = group.transactions.map(({ transaction }) => ({
+        ok: true,
+        // What the operations answered is lost with the thread; that they were committed is not.
+        results: (transaction.ops ?? []).map(() => undefined),
+      }));
+      this.finish({
+        kind: 'group',
+        id: this.lastGroup,
+        buffer: new ArrayBuffer(65_536),
+        outcome: committed ? 'committed' : 'again',
+        answers,
+        full: false,
+        ms: 0,
+      });
+    }
+    this.#schedule();
+  }
+
+  /** Forgets all numbering; to be called before the streams are loaded again. */
+  abandonNumbers(): void {
+    this.#inFlight?.abandon();
+    for (const group of this.#queue) group.abandon();
+    this.#devices = [];
+    this.#devicesAsOf = [];
+  }
+
+  /** Everything that waits fails. */
+  fail(error: GatewayError): void {
+    const groups = this.#inFlight === undefined ? this.#queue : [this.#inFlight, ...this.#queue];
+    this.#inFlight = undefined;
+    this.#queue = [];
+    this.outstandingBytes = 0;
+    for (const group of groups) {
+      group.eachAppend((_stream, _records, done) => this.#tell(done, error));
+      for (const pending of group.transactions) pending.reject(error);
+    }
+    for (const pending of this.#parked.splice(0)) pending.reject(error);
+    this.#wakeIfIdle();
+  }
+
+  #place(pending: PendingTransaction): void {
+    try {
+      const appends = pending.transaction.appends ?? [];
+      if (appends.some(({ stream }) => this.#host.streamOf(stream).full)) {
+        this.#parked.push(pending);
+        return;
+      }
+      const group = this.#forming();
+      const before = group.bytes;
+      group.commit(pending, (name) => this.#host.streamOf(name));
+      this.outstandingBytes += group.bytes - before;
+    } catch (error) {
+      pending.reject(asGatewayError(error));
+    }
+  }
+
+  #forming(): Group {
+    const last = this.#queue[this.#queue.length - 1];
+    if (last !== undefined && !last.full) return last;
+    const group = new Group();
+    this.#queue.push(group);
+    return group;
+  }
+
+  /** Lets everything that arrives in this turn of the event loop go into one group. */
+  #schedule(): void {
+    if (this.#inFlight !== undefined || this.#scheduled || this.#queue.length === 0) return;
+    this.#scheduled = true;
+    setImmediate(() => {
+      this.#scheduled = false;
+      this.#dispatch();
+    });
+  }
+
+  #dispatch(): void {
+    if (this.#inFlight !== undefined) return;
+    const group = this.#queue[0];
+    if (group === undefined) return;
+    const memory = this.#memory ?? new GrowableBytes(65_536);
+    this.#memory = undefined;
+    memory.truncate(0);
+    const segments = group.seal(memory);
+    this.#collectDevices(DEVICES_EVERY, DEVICES_PER_GROUP);
+    const sent = this.#host.send({
+      kind: 'group',
+      id: (this.lastGroup + 1) % GROUP_IDS,
+      epoch: this.#host.epoch,
+      buffer: memory.release(),
+      segments,
+      transactions: group.transactionParts(),
+      devices: this.#devices,
+      devicesAsOf: this.#devicesAsOf,
+      makeRoom: this.#host.full,
+    });
+    if (!sent) return;
+    this.lastGroup = (this.lastGroup + 1) % GROUP_IDS;
+    this.#queue.shift();
+    this.#inFlight = group;
+  }
+
+  #collectDevices(every: number, most: number): void {
+    for (const stream of this.#host.openStreams()) {
+      const room = most - this.#devices.length;
+      if (room <= 0) break;
+      const asOf = stream.sweepDevices(every, room, this.#devices);
+      if (asOf !== undefined) this.#devicesAsOf.push({ streamId: stream.id, seq: asOf });
+    }
+  }
+
+  #committed(group: Group, reply: GroupReply): void {
+    this.outstandingBytes -= group.bytes;
+    this.#devices = [];
+    this.#devicesAsOf = [];
+    this.#host.onCommitted(group, reply);
+    this.#dispatch();
+    for (const { stream, records } of group.segments()) {
+      if (records.length > 0) stream.notify((error) => this.#host.report(error));
+    }
+    group.eachAppend((_stream, _records, done) => this.#tell(done, null));
+    group.transactions.forEach((pending, index) => {
+      const answer = reply.answers[index];
+      if (answer?.ok === true) pending.resolve(answer.results);
+      else pending.reject(asError(answer?.error ?? { code: 'INTERNAL', message: 'store: no answer' }));
+    });
+  }
+
+  /** Nothing of the group was stored: what can still be stored is numbered anew and comes again. */
+  #retry(failed: Group, reply: GroupReply): void {
+    const groups = [failed, ...this.#queue];
+    this.#queue = [];
+    for (const group of groups) {
+      group.abandon();
+      this.outstandingBytes -= group.bytes;
+    }
+    for (const stream of this.#host.openStreams()) stream.rewind();
+    const madeRoom = this.#host.full;
+    const error = asError(reply.error ?? { code: 'STORE_IO', message: 'store: the disk refused' });
+    if (reply.outcome === 'full') this.#host.onDiskFull(error);
+    for (const group of groups) {
+      const mine = group === failed ? reply : undefined;
+      group.eachAppend((stream, records, done) => {
+        if (mine?.outcome === 'failed') this.#tell(done, error);
+        else if (mine?.outcome === 'full' && madeRoom) this.#tell(done, diskFull(error));
+        else this.append(stream, records, done);
+      });
+      group.transactions.forEach((pending, index) => {
+        this.#retryTransaction(pending, mine, index, error, madeRoom);
+      });
+    }
+    this.#dispatch();
+  }
+
+  #retryTransaction(
+    pending: PendingTransaction,
+    reply: GroupReply | undefined,
+    index: number,
+    error: GatewayError,
+    madeRoom: boolean,
+  ): void {
+    const answer = reply?.outcome === 'split' ? reply.answers[index] : undefined;
+    if (answer?.ok === false) pending.reject(asError(answer.error));
+    else if (reply?.outcome === 'failed') pending.reject(error);
+    else if (reply?.outcome === 'full' && this.#host.stopping) pending.reject(stopping());
+    else if (reply?.outcome === 'full' && madeRoom) this.#parked.push(pending);
+    else if (this.#parked.length > 0) this.#parked.push(pending);
+    else this.#place(pending);
+  }
+
+  #wakeIfIdle(): void {
+    if (this.#inFlight !== undefined || this.#queue.length > 0) return;
+    for (const wake of this.#whenIdle.splice(0)) wake();
+  }
+
+  #tell(done: Done, error: Error | null): void {
+    try {
+      done(error);
+    } catch (thrown) {
+      this.#host.report(thrown);
+    }
+  }
+}
+
+export function stopping(): GatewayError {
+  return new GatewayError('STOPPING', 'store: the gateway is stopping');
+}
+
+function diskFull(cause: GatewayError): GatewayError {
+  return new GatewayError('STORE_FULL', 'store: the disk is full and nothing may be given up', { cause });
+}

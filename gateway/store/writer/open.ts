@@ -1,0 +1,102 @@
+import { existsSync, rmSync, statSync } from 'node:fs';
+import { DatabaseSync } from 'node:sqlite';
+import type { DeviceRow, RebuildNotice } from '../protocol.ts';
+import type { StoreModule } from '../types.ts';
+import { DATABASE_FILE, databaseFile, openDatabase, walBytes } from './database.ts';
+import { loadDevices } from './devices.ts';
+import { Inconsistent, isCorruption, isWrongSchema } from './faults.ts';
+import { Journal } from './journal.ts';
+import { finishReplacement, replaceDatabase, successorFile } from './quarantine.ts';
+import { rebuild } from './rebuild.ts';
+import { migrate } from './schema.ts';
+
+/** Up to this size all pages are checked on opening; larger files are checked as they are used. */
+const CHECKED_BYTES = 32 * 1024 * 1024;
+
+export interface OpenOptions {
+  readonly dir: string;
+  readonly durability: 'full' | 'normal';
+  readonly modules: readonly StoreModule[];
+  readonly now: number;
+}
+
+export interface Opened {
+  readonly db: DatabaseSync;
+  readonly journal: Journal;
+  readonly devices: Map<number, DeviceRow[]>;
+  readonly rebuilt: RebuildNotice | undefined;
+}
+
+/** Opens the database of a folder. A damaged one is put aside and what can be read of it is carried over. */
+export function openOrRebuild(options: OpenOptions): Opened {
+  checkModules(options.modules);
+  finishReplacement(options.dir);
+  try {
+    return { ...openChecked(options), rebuilt: undefined };
+  } catch (error) {
+    if (!isCorruption(error) && !isWrongSchema(error)) throw error;
+    return replaceDamaged(options, reasonOf(error), new Map());
+  }
+}
+
+/**
+ * Builds a successor of the damaged database, swaps the two and opens it. Nobody may have it open.
+ * @param heads newest seq per stream known from memory, see {@link rebuild}
+ */
+export function replaceDamaged(
+  options: OpenOptions,
+  reason: string,
+  heads: ReadonlyMap<string, number>,
+): Opened {
+  const successor = successorFile(options.dir);
+  for (const suffix of ['', '-wal', '-shm']) rmSync(successor + suffix, { force: true });
+  const db = openDatabase(successor, 'full', walBytes(options.dir));
+  let report: ReturnType<typeof rebuild>;
+  try {
+    migrate(db, options.modules);
+    report = rebuild(db, databaseFile(options.dir), heads);
+    if (report.startedOver) {
+      const base = Math.max(options.now, ...heads.values());
+      db.prepare("INSERT INTO meta (key, value) VALUES ('base', ?)").run(Math.floor(base));
+    }
+  } finally {
+    db.close();
+  }
+  const quarantine = replaceDatabase(options.dir);
+  return { ...openChecked(options), rebuilt: { reason, quarantine, ...report } };
+}
+
+function openChecked(options: OpenOptions): Omit<Opened, 'rebuilt'> {
+  const file = databaseFile(options.dir);
+  const existed = existsSync(file) && statSync(file).size > 0;
+  const db = openDatabase(file, options.durability, walBytes(options.dir));
+  try {
+    if (existed && statSync(file).size <= CHECKED_BYTES) quickCheck(db);
+    migrate(db, options.modules);
+    const journal = new Journal(db);
+    journal.verify();
+    return { db, journal, devices: loadDevices(db, journal) };
+  } catch (error) {
+    db.close();
+    throw error;
+  }
+}
+
+function quickCheck(db: DatabaseSync): void {
+  const row = db.prepare('PRAGMA quick_check(1)').get() as { quick_check?: unknown } | undefined;
+  if (row?.quick_check !== 'ok') throw new Inconsistent(`${DATABASE_FILE}: ${String(row?.quick_check)}`);
+}
+
+/** A migration that is wrong in itself must not be taken for damage. */
+function checkModules(modules: readonly StoreModule[]): void {
+  const db = new DatabaseSync(':memory:');
+  try {
+    migrate(db, modules);
+  } finally {
+    db.close();
+  }
+}
+
+export function reasonOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
