@@ -1,0 +1,75 @@
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { existsSync, readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { ROOT } from './support/gateway-process.ts';
+import { until } from './support/until.ts';
+
+const readme = readFileSync(join(ROOT, 'README.md'), 'utf8');
+const commands = [...readme.matchAll(/^```sh\n([\s\S]*?)^```/gm)].flatMap(([, block]) =>
+  block!.split('\n').filter((line) => line.length > 0),
+);
+/** What installs and tests the project is run by .ci/run itself, on a fresh clone. */
+const BY_CI = ['npm ci', 'npm start', 'npm run check', 'npm test'];
+
+describe('README', () => {
+  let demo: ChildProcess;
+  let output = '';
+  const data = join(ROOT, 'data');
+
+  beforeAll(async () => {
+    demo = spawn(process.execPath, ['gateway/main.ts', 'demo', '--fresh'], {
+      cwd: ROOT,
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    demo.stdout!.on('data', (chunk: Buffer) => {
+      output += chunk.toString();
+    });
+    await until(() => (output.match(/✓/g) ?? []).length >= 3, `three milestones in\n${output}`, 60_000);
+  }, 70_000);
+
+  afterAll(async () => {
+    const gone = new Promise((done) => demo.once('exit', done));
+    demo.kill('SIGINT');
+    await gone;
+    rmSync(join(ROOT, 'my-gateway'), { recursive: true, force: true });
+    rmSync(join(data, 'demo'), { recursive: true, force: true });
+  }, 20_000);
+
+  it.each(BY_CI)('%s is in the script that CI runs', (command) => {
+    expect(commands).toContain(command);
+    expect(readFileSync(join(ROOT, '.ci/run'), 'utf8').replaceAll(' --silent', '')).toContain(command);
+  });
+
+  it.each(commands.filter((command) => !BY_CI.includes(command)))('%s', (command) => {
+    const program = command.split(' ')[0]!;
+    if (spawnSync('sh', ['-c', `command -v ${program}`]).status !== 0) {
+      console.warn(`skipped: ${program} is not installed`);
+      return;
+    }
+    const { status, stdout, stderr } = spawnSync('sh', ['-c', moved(command)], {
+      cwd: ROOT,
+      encoding: 'utf8',
+      timeout: 25_000,
+      env: { ...process.env, PATH: `${join(ROOT, 'node_modules/.bin')}:${process.env.PATH}` },
+    });
+    expect(status, `${stdout}\n${stderr}`).toBe(0);
+    if (program !== 'mosquitto_pub') expect(stdout.length).toBeGreaterThan(0);
+  });
+
+  it('names only files that exist', () => {
+    for (const [, target] of readme.matchAll(/\]\(([^)#:]+)\)/g)) {
+      expect(existsSync(join(ROOT, target!)), target).toBe(true);
+    }
+  });
+
+  /** The same command for the ports this demo got, when the usual ones were busy. */
+  function moved(command: string): string {
+    const port = (scheme: string): string =>
+      new RegExp(`${scheme}://127\\.0\\.0\\.1:(\\d+)`).exec(output)![1]!;
+    return command
+      .replace('-p 1883', `-p ${port('mqtt')}`)
+      .replace('coap://127.0.0.1/', `coap://127.0.0.1:${port('coap')}/`)
+      .replace('127.0.0.1:8080', `127.0.0.1:${port('http')}`);
+  }
+});
