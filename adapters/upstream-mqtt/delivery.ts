@@ -7,6 +7,8 @@ import type { Link } from './link.ts';
 const ACK_TIMEOUT_MS = 30_000;
 /** MQTT 5 §2.4: topic name invalid, payload format invalid. Other codes speak of credentials, quotas or the moment. */
 const REFUSED: ReadonlySet<number> = new Set([0x90, 0x99]);
+/** QoS 0 waits for the socket to drain; the client adds a listener for each message that does. */
+const MAX_UNSENT = 100;
 /** Fixed header, topic length and packet identifier, at most, with some room for properties. */
 const PACKET_OVERHEAD = 32;
 
@@ -29,7 +31,7 @@ export function publishInOrder(
   signal: AbortSignal,
 ): Promise<Delivery> {
   const { link, client, topic, qos, clock } = parts;
-  const window = Math.min(parts.inFlight, link.limits.receiveMaximum);
+  const window = Math.min(parts.inFlight, qos === 0 ? MAX_UNSENT : link.limits.receiveMaximum);
   const acknowledged = new Uint8Array(records.length);
   const failures = new Map<number, Delivery>();
   let sent = 0;

@@ -142,11 +142,11 @@ export class Link {
     if (client !== this.#client) return;
     this.#client = undefined;
     this.connected = false;
+    this.#onLost?.(reason);
     // The client may report the end of its socket later on; nobody cares any more.
     client.removeAllListeners('error');
     client.on('error', () => {});
     client.end(true);
-    this.#onLost?.(reason);
     this.#failed(reason);
   }
 

@@ -27,7 +27,7 @@ export async function startMosquitto(path: string): Promise<Mosquitto> {
   const file = join(temporaryFolder(), 'mosquitto.conf');
   writeFileSync(
     file,
-    `listener ${port} 127.0.0.1\nallow_anonymous true\npersistence false\nmax_queued_messages 0\n`,
+    `listener ${port} 127.0.0.1\nallow_anonymous true\npersistence false\nmax_queued_messages 100000\n`,
   );
   let child: ChildProcess | undefined;
   const kill = async (signal: NodeJS.Signals): Promise<void> => {
