@@ -174,17 +174,24 @@ export class Writer {
 
   /** Runs the group; on a full disk makes room as far as the group allows and tries again. */
   #commit(request: GroupRequest) {
-    try {
-      return this.#groups.run(request);
-    } catch (error) {
-      if (!isDiskFault(error)) throw error;
-      this.#checkpoint('TRUNCATE');
+    if (this.#reserve.held || !request.makeRoom) {
+      try {
+        return this.#groups.run(request);
+      } catch (error) {
+        if (!isDiskFault(error)) throw error;
+        this.#checkpoint('RESTART');
+      }
+      if (!request.makeRoom) return this.#groups.run(request);
     }
-    if (!request.makeRoom) return this.#groups.run(request);
     this.#reserve.release();
+    const size = request.segments.reduce((sum, part) => sum + part.length, 0);
     for (let attempt = 1; ; attempt++) {
       try {
-        this.#giveUp(Math.max(LEAST_ROOM_BYTES, 2 * request.buffer.byteLength) * attempt, false);
+        // The database must not grow into the space that cleaning up needs: pages are freed before they are used.
+        const wanted = LEAST_ROOM_BYTES / 2 + 2 * size * attempt;
+        if (this.#count(this.#freePages) * PAGE_BYTES < wanted) {
+          this.#giveUp(Math.max(LEAST_ROOM_BYTES, wanted), false);
+        }
         return this.#groups.run(request);
       } catch (error) {
         if (!isDiskFault(error) || attempt === ROOM_ATTEMPTS) throw error;
@@ -197,7 +204,8 @@ export class Writer {
 
   #giveUp(bytes: number, onlyPassed: boolean): void {
     this.#change(() => this.#journal.giveUp(bytes, onlyPassed));
-    this.#checkpoint('TRUNCATE');
+    // The log starts over within its file: what it gave back, another program might take.
+    this.#checkpoint('RESTART');
   }
 
   /** Whether the disk takes writes again; gives back what is no longer needed to get there. */
@@ -264,7 +272,7 @@ export class Writer {
   }
 
   /** A checkpoint that the disk refuses loses nothing: the log keeps what it has. */
-  #checkpoint(mode: 'PASSIVE' | 'TRUNCATE'): void {
+  #checkpoint(mode: 'PASSIVE' | 'RESTART' | 'TRUNCATE'): void {
     try {
       this.#db.exec(`PRAGMA wal_checkpoint(${mode})`);
     } catch (error) {
