@@ -7,7 +7,7 @@ import type { Bundle } from './bundle.ts';
 import { Dispatcher } from './dispatcher.ts';
 import type { ModelStats } from './model-stats.ts';
 import { planOf } from './plan.ts';
-import { resolveBundle, scanBundles } from './registry.ts';
+import { resolveModel, scanBundles } from './registry.ts';
 import { Model } from './submission.ts';
 import { Supervisor } from './supervisor.ts';
 
@@ -53,12 +53,17 @@ export interface InferenceService extends Inference {
   /** Answers what waits with STOPPING after a short time to finish, and ends the host. Idempotent. */
   stop(): Promise<void>;
   list(): InstalledModel[];
-  /** Looks for new bundles in the folders. Those that are known stay as they are. */
+  /**
+   * Looks for new bundles in the folders. Those that are known stay as they are. A reference without version goes over
+   * to a newer version when that has been loaded and checked.
+   */
   rescan(): void;
   /** Starts a fresh host that takes over between batches; the old one gives its memory back. */
   replaceHost(): Promise<void>;
   stats(): InferenceStats;
 }
+
+const MAX_REFERENCES = 1000;
 
 /** How long `stop` lets batches finish. */
 const STOP_MS = 3000;
@@ -135,13 +140,20 @@ class InferenceParts implements InferenceService {
       const reason = this.#supervisor.refusedBecause(model);
       const state = reason ? 'refused' : serving.has(model.key) ? 'serving' : 'installed';
       const { runtime, priceClass, card } = manifest;
-      return { ...infoOf(model.bundle), folder, runtime, priceClass, card, state, ...(reason ? { reason } : {}) };
+      return {
+        ...infoOf(model.bundle),
+        folder,
+        runtime,
+        priceClass,
+        card,
+        state,
+        ...(reason ? { reason } : {}),
+      };
     });
   }
 
   rescan(): void {
     this.#scanned = true;
-    this.#resolved.clear();
     const { bundles, broken } = scanBundles(this.#options.modelDirs);
     for (const { folder, error } of broken)
       this.#options.log.error({ folder, error }, 'inference: skipping a bundle that is not valid');
@@ -150,6 +162,7 @@ class InferenceParts implements InferenceService {
       if (!this.#models.has(key))
         this.#models.set(key, new Model(bundle, planOf(bundle), this.#models.size + 1));
     }
+    this.#upgrade();
   }
 
   async run(
@@ -194,22 +207,41 @@ class InferenceParts implements InferenceService {
     };
   }
 
+  /**
+   * The model that serves a reference. A reference without version moves to a newer one only once that serves, so a bad
+   * new version leaves the old one in its place.
+   */
   #model(reference: string): Model {
-    const known = this.#resolved.get(reference);
-    if (known && !this.#supervisor.refusedBecause(known)) return known;
     if (!this.#scanned) this.rescan();
-    const models = [...this.#models.values()];
-    const bundle = resolveBundle(
-      reference,
-      models.map((model) => model.bundle),
-      (candidate) => {
-        const model = models.find(({ bundle }) => bundle === candidate);
-        return model !== undefined && !this.#supervisor.refusedBecause(model);
-      },
-    );
-    const model = models.find((candidate) => candidate.bundle === bundle)!;
-    this.#resolved.set(reference, model);
-    return model;
+    const current = this.#resolved.get(reference);
+    const refused = current !== undefined && this.#supervisor.refusedBecause(current) !== undefined;
+    if (current && !refused) return current;
+    const best = this.#best(reference);
+    // References come from configuration and callers; those beyond the limit are resolved each time.
+    if (this.#resolved.size < MAX_REFERENCES) this.#resolved.set(reference, best);
+    return best;
+  }
+
+  #best(reference: string): Model {
+    const usable = (model: Model): boolean => !this.#supervisor.refusedBecause(model);
+    return resolveModel(reference, [...this.#models.values()], usable);
+  }
+
+  #upgrade(): void {
+    for (const [reference, current] of this.#resolved) {
+      const best = this.#best(reference);
+      if (best === current) continue;
+      if (!this.#supervisor.serves(current)) this.#resolved.set(reference, best);
+      else
+        this.#supervisor.ensure(best).then(
+          () => this.#resolved.set(reference, best),
+          (error: unknown) =>
+            this.#options.log.warn(
+              { error },
+              `inference: ${best.key} does not serve, keeping ${current.key}`,
+            ),
+        );
+    }
   }
 }
 

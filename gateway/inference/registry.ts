@@ -56,24 +56,20 @@ function hasManifest(folder: string): boolean {
   }
 }
 
-/** The bundle that `name@version` or `name` (its highest version that `usable` allows, else its highest) means. */
-export function resolveBundle<T extends Bundle>(
+/** The model that `name@version` or `name` (its highest version that `usable` allows, else its highest) means. */
+export function resolveModel<T extends { readonly bundle: Bundle; readonly key: string }>(
   reference: string,
-  bundles: readonly T[],
-  usable: (bundle: T) => boolean = () => true,
+  models: readonly T[],
+  usable: (model: T) => boolean,
 ): T {
   const at = reference.indexOf('@');
   const name = at < 0 ? reference : reference.slice(0, at);
-  const version = at < 0 ? undefined : reference.slice(at + 1);
-  const named = bundles
-    .filter(
-      (bundle) =>
-        bundle.manifest.name === name && (version ?? bundle.manifest.version) === bundle.manifest.version,
-    )
-    .sort((a, b) => compareVersions(b.manifest.version, a.manifest.version));
+  const named = models
+    .filter(({ bundle, key }) => bundle.manifest.name === name && (at < 0 || key === reference))
+    .sort((a, b) => compareVersions(b.bundle.manifest.version, a.bundle.manifest.version));
   const found = named.find(usable) ?? named[0];
   if (found) return found;
-  const installed = bundles.map((bundle) => `${bundle.manifest.name}@${bundle.manifest.version}`).sort();
+  const installed = models.map(({ key }) => key).sort();
   throw new GatewayError(
     'MODEL_MISSING',
     `no model "${reference}"; installed: ${installed.join(', ') || 'none'}`,

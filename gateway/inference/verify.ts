@@ -1,0 +1,68 @@
+import type { GatewayError } from '../errors.ts';
+import type { Clock } from '../ports/clock.ts';
+import type { Log } from '../ports/log.ts';
+import type { TensorSpec } from '../ports/tensor.ts';
+import { type Bundle, readBundle } from './bundle.ts';
+import { makeGeneration } from './generation.ts';
+import { readGolden } from './golden.ts';
+import { HostProcess } from './host-process.ts';
+import { planOf } from './plan.ts';
+import { Model } from './submission.ts';
+
+/** What looking at models outside the service needs. */
+export interface VerifyOptions {
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly signal: AbortSignal;
+}
+
+export interface Verified {
+  readonly bundle: Bundle;
+  /** Golden samples that were right; 0 when the bundle has none. */
+  readonly samples: number;
+}
+
+/**
+ * Checks a bundle folder as it is checked before it serves: manifest, SHA-256, loading and golden samples, in a model
+ * host of its own. Rejects with the coded error that says what is wrong.
+ */
+export async function verifyBundle(folder: string, options: VerifyOptions): Promise<Verified> {
+  const bundle = readBundle(folder);
+  const samples = readGolden(bundle).length;
+  const model = new Model(bundle, planOf(bundle), 1);
+  const { host, refused } = await makeGeneration({ ...options, models: [model], ...noted(options.log) });
+  host.close();
+  await host.ended;
+  const reason: GatewayError | undefined = refused.get(model);
+  if (reason) throw reason;
+  return { bundle, samples };
+}
+
+/** Inputs and outputs of a model file, read in a model host of its own, so that a bad file harms nothing. */
+export async function inspectModel(
+  file: string,
+  runtime: string,
+  options: VerifyOptions,
+): Promise<{ inputs: TensorSpec[]; outputs: TensorSpec[] }> {
+  const host = new HostProcess({ ...options, onExit: () => undefined });
+  const abort = (): void => host.kill('closed');
+  options.signal.addEventListener('abort', abort, { once: true });
+  try {
+    return await host.control<{ inputs: TensorSpec[]; outputs: TensorSpec[] }>({
+      op: 'inspect',
+      runtime,
+      file,
+    });
+  } finally {
+    options.signal.removeEventListener('abort', abort);
+    host.close();
+    await host.ended;
+  }
+}
+
+const noted = (log: Log) => ({
+  onStart: () => undefined,
+  onExit: (_: HostProcess, exit: { kind: string; detail: string }): void => {
+    if (exit.kind !== 'closed') log.warn(exit, 'model host: ended while a bundle was checked');
+  },
+});
