@@ -30,6 +30,10 @@ export const ERROR_CODES = {
   UNAUTHORIZED: 'Send `Authorization: Bearer TOKEN`, or log in; `aimx-gateway init` showed the first login.',
   FORBIDDEN: 'Log in as someone with the role admin.',
   THROTTLED: 'Too many failed logins from this address: wait a minute.',
+  // command line
+  GATEWAY_DOWN: 'Start it with `aimx-gateway start`, then try again.',
+  GATEWAY_ANSWER: 'Check with `aimx-gateway doctor` what is wrong with the running gateway.',
+  FILE_MISSING: 'Check the path.',
   // HTTP
   HTTP_LISTEN:
     'Free the port, or set listen.http.port to another one; `aimx-gateway doctor` shows who has it.',

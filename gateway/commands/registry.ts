@@ -10,6 +10,11 @@ export interface CommandEntry {
 /** Every command, in the order of `--help`. One line each. */
 export const COMMANDS: readonly CommandEntry[] = [
   entry(
+    'init',
+    'write a configuration, keys, a certificate and the first login',
+    async () => (await import('./init.ts')).init,
+  ),
+  entry(
     'check',
     'validate the configuration; --explain prints the plan',
     async () => (await import('./check.ts')).check,
@@ -19,6 +24,27 @@ export const COMMANDS: readonly CommandEntry[] = [
     'demo',
     'run everything on this machine: gateway, simulated home and plant, upstream and chain',
     async () => (await import('./demo.ts')).demo,
+  ),
+  entry(
+    'status',
+    'what is running, with rates, backlogs and alarms',
+    async () => (await import('./status.ts')).status,
+  ),
+  entry(
+    'devices',
+    'identities of devices: add, list, revoke, import',
+    async () => (await import('./devices.ts')).devices,
+  ),
+  entry('models', 'model bundles: list, add, verify', async () => (await import('./models.ts')).models),
+  entry(
+    'audit',
+    'the accounting identity of every stream; exit 1 if it does not hold',
+    async () => (await import('./audit.ts')).audit,
+  ),
+  entry(
+    'receipts',
+    'what was billed: list, show, verify',
+    async () => (await import('./receipts.ts')).receipts,
   ),
 ];
 

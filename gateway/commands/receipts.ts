@@ -1,0 +1,123 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import {
+  listReceipts,
+  openReceiptFile,
+  proofText,
+  type ReceiptReader,
+  receiptTotals,
+  showReceipt,
+  type Verdict,
+  verifyProof,
+} from '../billing/receipts.ts';
+import { GatewayError } from '../errors.ts';
+import type { Command, CommandContext, ExitCode } from './command.ts';
+import { runSubcommand, type Subcommand, theWord } from './subcommands.ts';
+import { count, instant } from './ui/format.ts';
+import { table } from './ui/table.ts';
+
+/** `receipts list|show|verify`: what was billed, with proofs. */
+export const receipts: Command = {
+  name: 'receipts',
+  summary: 'what was billed: list, show, verify',
+  usage: ['receipts list [--account A] [--limit N]', 'receipts show ID [--proof]', 'receipts verify ID|FILE'],
+  help: `
+ID is the request id or the place (book:ordinal) that the list shows. With --proof, show prints the receipt's proof: one
+line of JSON that anyone can check with verify, offline and without this gateway's database.
+verify exits 0 when the proof is valid, 1 when it is not, 2 when its batch is not final yet. Works with the gateway
+running or stopped.`,
+  options: { account: { type: 'string' }, limit: { type: 'string' }, proof: { type: 'boolean' } },
+  run: (context) => runSubcommand('receipts', context, { list, show, verify }),
+};
+
+async function withReader<T>(
+  context: CommandContext,
+  use: (reader: ReceiptReader) => Promise<T>,
+): Promise<T> {
+  const { config } = context.config({ quiet: true, checkFiles: false });
+  const file = join(config.gateway.dataDir, 'gateway.db');
+  if (!existsSync(file)) {
+    throw new GatewayError('FILE_MISSING', 'there are no receipts: this gateway has never run', {
+      received: file,
+    });
+  }
+  const reader = openReceiptFile(file);
+  try {
+    return await use(reader);
+  } finally {
+    reader.close();
+  }
+}
+
+const list: Subcommand = (context) =>
+  withReader(context, async (reader): Promise<ExitCode> => {
+    const account = context.option('account');
+    const limit = limitOf(context.option('limit'));
+    const rows = await listReceipts(reader, { limit, ...(account === undefined ? {} : { account }) });
+    const totals = await receiptTotals(reader);
+    context.print({ receipts: rows, totals }, () =>
+      [
+        table(rows, [
+          { title: 'PLACE', value: (r) => r.place },
+          { title: 'TIME', value: (r) => instant(r.startedAt) },
+          { title: 'ACCOUNT', value: (r) => r.account },
+          { title: 'MODEL', value: (r) => r.model },
+          { title: 'AIMX', value: (r) => r.amount, align: 'right' },
+          { title: 'STATE', value: (r) => r.state },
+          { title: 'REQUEST', value: (r) => r.requestId },
+        ]),
+        '',
+        `${count(totals.reduce((sum, book) => sum + book.receipts, 0))} receipts in all`,
+      ].join('\n'),
+    );
+    return 0;
+  });
+
+function limitOf(text: string | undefined): number {
+  const limit = Number(text ?? '20');
+  if (Number.isInteger(limit) && limit >= 1 && limit <= 1000) return limit;
+  throw new GatewayError('USAGE', '--limit takes a whole number', { received: text, expected: '1 to 1000' });
+}
+
+const show: Subcommand = (context, words) =>
+  withReader(context, async (reader): Promise<ExitCode> => {
+    const receipt = await showReceipt(reader, theWord(words, 'receipts show ID'));
+    if (context.flag('proof')) {
+      context.ui.out(proofText(receipt.proof).trimEnd());
+      return 0;
+    }
+    const { batch } = receipt;
+    context.print(receipt, () =>
+      [
+        `receipt   ${receipt.place}  ${receipt.hash}`,
+        `request   ${receipt.requestId}`,
+        `account   ${receipt.account}, number ${receipt.seq} of channel ${receipt.channelId}`,
+        `model     ${receipt.model.name}@${receipt.model.version}  ${receipt.model.sha256}`,
+        `time      ${instant(receipt.startedAt)}, ${receipt.computeUs} µs`,
+        `usage     ${Object.entries(receipt.usage)
+          .map(([name, n]) => `${name} ${n}`)
+          .join(', ')}`,
+        `amount    ${receipt.amount} AIMX, ${receipt.cumulative} in all`,
+        `batch     ${batch ? `${batch.id}, ${batch.state}, ${batch.receipts} receipts, root ${batch.root}` : 'none yet'}`,
+        `chain     ${batch?.tx ? `${batch.tx} in block ${batch.block ?? 'pending'} of chain ${receipt.ledger.chainId}` : 'not posted yet'}`,
+        `proof     ${verdictText(receipt.verdict)}`,
+      ].join('\n'),
+    );
+    return 0;
+  });
+
+const verify: Subcommand = async (context, words) => {
+  const target = theWord(words, 'receipts verify ID|FILE');
+  const verdict = existsSync(target)
+    ? verifyProof(readFileSync(target, 'utf8'))
+    : await withReader(context, async (reader) => (await showReceipt(reader, target)).verdict);
+  const { green, red, yellow } = context.ui.style;
+  const paint = { valid: green, invalid: red, incomplete: yellow }[verdict.kind];
+  context.print(verdict, () => paint(verdictText(verdict)));
+  return ({ valid: 0, invalid: 1, incomplete: 2 } as const)[verdict.kind];
+};
+
+function verdictText(verdict: Verdict): string {
+  if (verdict.kind === 'valid') return `valid: receipt ${verdict.receiptHash} under root ${verdict.root}`;
+  return `${verdict.kind}: ${verdict.reason}`;
+}
