@@ -186,7 +186,7 @@ const wrong = (reason: string): ChainAnswer<never> => ({ ok: false, code: 'wrong
 /** Nodes word their refusals differently; these are the words of geth, anvil, Hardhat, Nethermind and Besu. */
 function refusal(error: RpcError): ChainAnswer<'sent' | 'known'> {
   const words = error.message.toLowerCase();
-  if (/already (known|imported)|known transaction|already in|transaction already/.test(words))
+  if (/already ?(known|imported)|known transaction|already in|transaction already/.test(words))
     return { ok: true, value: 'known' };
   if (/nonce (is )?too low|nonce already used|old nonce/.test(words))
     return { ok: false, code: 'nonce', reason: error.message };

@@ -58,6 +58,7 @@ const DEV_IDLE_MS = 30_000;
 const DEFAULTS = {
   maxReceipts: 10_000,
   maxAgeMs: 86_400_000,
+  keepMs: 90 * 86_400_000,
   replaceAfterMs: 90_000,
   maxFeeGwei: 200,
   coalesce: 1000,
@@ -99,7 +100,8 @@ export function createBilling(parts: BillingParts): Billing {
         maxFee: BigInt(Math.round((config?.chain?.maxFeeGwei ?? DEFAULTS.maxFeeGwei) * GWEI)),
       };
       const poster = chain ? new Poster({ store, chain, signer, book, clock, rules }) : undefined;
-      settler = new Settler({ store, signer, book, tariff, clock, log, alarms, poster });
+      const keepMs = config?.keep ?? DEFAULTS.keepMs;
+      settler = new Settler({ store, signer, book, tariff, clock, log, alarms, poster, keepMs });
       settler.start();
     },
     async stop() {

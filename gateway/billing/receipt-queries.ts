@@ -145,13 +145,7 @@ export function evidence(db: DatabaseSync, args: { id: string }): Evidence | nul
       receipt.tariff_hash,
     )!.text,
     receipts,
-    prevHash:
-      one<{ hash: Uint8Array }>(
-        db,
-        'SELECT hash FROM billing_receipts WHERE channel = ? AND seq = ?',
-        receipt.channel,
-        receipt.seq - 1,
-      )?.hash ?? null,
+    prevHash: hashBefore(db, receipt),
     head: head ?? null,
     batch: batch ? { ...batch, proof: proofOf(db, batch.id, receipt.ordinal - batch.from_ordinal) } : null,
     tx: batch
@@ -177,6 +171,18 @@ function findReceipt(db: DatabaseSync, id: string): ReceiptRow | undefined {
      ORDER BY c.id DESC LIMIT 1`,
     id,
   );
+}
+
+/** Hash of the receipt before, also when that one was removed for its age; null for the first. */
+function hashBefore(db: DatabaseSync, receipt: ReceiptRow): Uint8Array | null {
+  const before = one<{ hash: Uint8Array }>(
+    db,
+    `SELECT hash FROM billing_receipts WHERE channel = ?1 AND seq = ?2
+     UNION ALL SELECT pruned_hash FROM billing_channels WHERE id = ?1 AND pruned_seq = ?2`,
+    receipt.channel,
+    receipt.seq - 1,
+  );
+  return receipt.seq > 1 ? (before?.hash ?? null) : null;
 }
 
 /** Siblings of a leaf, cut out of the stored tree. */

@@ -7,6 +7,7 @@ import { headDigest, separatorOf } from './documents.ts';
 import { BOOT } from './meter.ts';
 import type { BookKey, ChargeTime, FinaliseArgs, SignArgs } from './metering-ops.ts';
 import type { BillingStore, Poster, Round } from './poster.ts';
+import type { PruneArgs } from './prune-op.ts';
 import type { UnsignedHead } from './receipt-queries.ts';
 import type { Tariff } from './tariff.ts';
 
@@ -20,6 +21,8 @@ export interface SettlerParts {
   readonly alarms: Alarms;
   /** Absent without a chain. */
   readonly poster: Poster | undefined;
+  /** Receipts are kept at least this long. */
+  readonly keepMs: number;
 }
 
 export interface SettlerStats {
@@ -39,6 +42,9 @@ const ALARM_AFTER_MS = 60_000;
 /** Signatures take a good half millisecond each; more than this wait for the next round. */
 const HEADS_PER_ROUND = 32;
 const FINALISE_PER_ROUND = 500;
+/** Old receipts go in small steps, so that no commit waits for them. */
+const PRUNE_EVERY_MS = 30_000;
+const PRUNE_PER_STEP = 1_000;
 
 /** Every second: numbers what waited for the time, signs heads, lets the poster do a round. Ends only by `stop`. */
 export class Settler {
@@ -58,6 +64,7 @@ export class Settler {
   #stopped = false;
   #backoffMs = 0;
   #postAt = 0;
+  #pruneAt = 0;
   #unavailableSince: number | undefined;
 
   constructor(parts: SettlerParts) {
@@ -104,6 +111,7 @@ export class Settler {
       await this.#finalise();
       await this.#signHeads();
       if (clock.monotonic() >= this.#postAt) await this.#post();
+      if (clock.monotonic() >= this.#pruneAt) await this.#prune();
       alarms.clear('billing-store');
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
@@ -143,6 +151,14 @@ export class Settler {
     const args: SignArgs = { heads };
     await store.commit({ ops: [{ op: 'billing.sign', args }] });
     this.#stats = { ...this.#stats, headsSigned: this.#stats.headsSigned + heads.length };
+  }
+
+  async #prune(): Promise<void> {
+    const { store, clock, keepMs } = this.#parts;
+    const args: PruneArgs = { before: clock.now() - keepMs, limit: PRUNE_PER_STEP };
+    const [removed] = await store.commit({ ops: [{ op: 'billing.prune', args }] });
+    // A full step means that there is more: go on in the next round, so that removal keeps up with any rate.
+    this.#pruneAt = removed === PRUNE_PER_STEP ? 0 : clock.monotonic() + PRUNE_EVERY_MS;
   }
 
   async #post(): Promise<void> {

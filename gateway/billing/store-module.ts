@@ -1,6 +1,7 @@
 import type { StoreModule } from '../store/types.ts';
 import { charge, finalise, sign } from './metering-ops.ts';
 import { mined, outbox, range, reconcile, seal, sent, signed } from './outbox-ops.ts';
+import { prune } from './prune-op.ts';
 import { batches, books, evidence, list, unsigned, waiting } from './receipt-queries.ts';
 import { MIGRATIONS } from './store-schema.ts';
 
@@ -8,6 +9,6 @@ import { MIGRATIONS } from './store-schema.ts';
 export const storeModule: StoreModule = {
   name: 'billing',
   migrations: MIGRATIONS,
-  ops: { charge, finalise, sign, seal, signed, sent, mined, reconcile },
+  ops: { charge, finalise, sign, seal, signed, sent, mined, reconcile, prune },
   queries: { outbox, range, unsigned, waiting, list, evidence, books, batches },
 };

@@ -23,7 +23,9 @@ export const MIGRATIONS: readonly string[] = [
      seq INTEGER NOT NULL DEFAULT 0,
      cumulative TEXT NOT NULL DEFAULT '0',
      last_hash BLOB NOT NULL,
-     signed_seq INTEGER NOT NULL DEFAULT 0
+     signed_seq INTEGER NOT NULL DEFAULT 0,
+     pruned_seq INTEGER NOT NULL DEFAULT 0,
+     pruned_hash BLOB
    ) STRICT`,
   'CREATE TABLE billing_preimages (hash BLOB PRIMARY KEY, text TEXT NOT NULL) STRICT, WITHOUT ROWID',
   `CREATE TABLE billing_receipts (

@@ -357,6 +357,11 @@ export const billingSection = z.strictObject({
         ),
     })
     .prefault({}),
+  keep: duration
+    .prefault('90d')
+    .describe(
+      'Receipts older than this are removed once the chain holds them for good (without a chain: by age alone)',
+    ),
   coalesce: z
     .strictObject({
       above: z

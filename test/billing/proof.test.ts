@@ -36,7 +36,7 @@ beforeAll(async () => {
   const rules = { maxReceipts: 1000, maxAgeMs: 1e9, idleMs: 0, replaceAfterMs: 1000, maxFee: 10n ** 12n };
   const poster = new Poster({ store, chain: ledgerInMemory(ledger), signer, book, clock, rules });
   await store.commit({ ops: meter.charge(uses(1, 40)) });
-  const parts = { store, signer, book, tariff: DEFAULT_TARIFF, clock, poster };
+  const parts = { store, signer, book, tariff: DEFAULT_TARIFF, clock, poster, keepMs: 1e9 };
   const settler = new Settler({ ...parts, log: recordingLog(), alarms: recordingAlarms() });
   settler.start();
   await until(async () => {
