@@ -20,6 +20,8 @@ export interface GenerationOptions {
   readonly clock: Clock;
   readonly log: Log;
   readonly models: readonly Model[];
+  /** Most memory the host may allocate. */
+  readonly maxBytes: number;
   readonly signal: AbortSignal;
   onStart(host: HostProcess): void;
   /** Runs when a host ends, also while it is being made ready. */
@@ -45,6 +47,7 @@ export async function makeGeneration(options: GenerationOptions): Promise<Genera
     const host: HostProcess = new HostProcess({
       clock: options.clock,
       log,
+      maxBytes: options.maxBytes,
       onExit: (exit) => options.onExit(host, exit),
     });
     options.onStart(host);

@@ -1,6 +1,5 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import type { Duplex } from 'node:stream';
-import { fileURLToPath } from 'node:url';
 import { type ErrorCode, GatewayError } from '../errors.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Log } from '../ports/log.ts';
@@ -15,6 +14,7 @@ import {
   readHeader,
 } from './frames.ts';
 import type { Control } from './host/service.ts';
+import { spawnHost } from './spawn-host.ts';
 
 const TICK_MS = 250;
 /** A host that has nothing to do ends in milliseconds. */
@@ -25,9 +25,6 @@ const MAX_SPARE = 8;
 const STDERR_KEPT = 4096;
 /** Loading a large model takes seconds on a small board. */
 const CONTROL_LIMIT_MS = 60_000;
-/** What the host needs of the environment; the rest, which may hold secrets, stays here. */
-const PASSED_ON = ['HOME', 'PATH', 'TMPDIR', 'LANG', 'LD_LIBRARY_PATH'] as const;
-
 /** Why a host is gone. */
 export interface HostExit {
   readonly kind: 'closed' | 'crashed' | 'hung' | 'broken-protocol';
@@ -45,6 +42,15 @@ export interface HostRequest {
   onLost?(error: GatewayError): void;
 }
 
+export interface HostOptions {
+  readonly clock: Clock;
+  readonly log: Log;
+  /** Most memory the host may allocate; beyond it, a run fails and the host lives on. */
+  readonly maxBytes: number;
+  /** Runs once, whatever way it ends. */
+  onExit(exit: HostExit): void;
+}
+
 /** One model host process, from spawn to exit. */
 export class HostProcess {
   readonly #child: ChildProcess;
@@ -53,7 +59,7 @@ export class HostProcess {
   readonly #clock: Clock;
   readonly #pending = new Map<number, HostRequest>();
   readonly #stopTimer: () => void;
-  readonly #onExit: (exit: HostExit) => void;
+  readonly #options: HostOptions;
   /** Resolves when it has ended. */
   readonly ended: Promise<void>;
   #resolveEnded: () => void = () => undefined;
@@ -68,25 +74,15 @@ export class HostProcess {
   #gone = false;
   #cancelClose: () => void = () => undefined;
 
-  /** Starts the process. `onExit` runs once, whatever way it ends. */
-  constructor(options: { clock: Clock; log: Log; onExit: (exit: HostExit) => void }) {
+  /** Starts the process. */
+  constructor(options: HostOptions) {
     this.#log = options.log;
     this.#clock = options.clock;
     this.ended = new Promise((resolve) => {
       this.#resolveEnded = resolve;
     });
-    this.#onExit = options.onExit;
-    const script = fileURLToPath(
-      new URL(`./host/main${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url),
-    );
-    // One V8 helper thread and one malloc arena: the host has a single busy thread, and each costs resident memory.
-    const env: NodeJS.ProcessEnv = { ORT_DISABLE_TELEMETRY: '1', MALLOC_ARENA_MAX: '1' };
-    for (const name of PASSED_ON) if (process.env[name] !== undefined) env[name] = process.env[name];
-    this.#child = spawn(process.execPath, ['--v8-pool-size=1', '--max-semi-space-size=2', script], {
-      stdio: ['ignore', 'ignore', 'pipe', 'pipe'],
-      env,
-      serialization: 'json',
-    });
+    this.#options = options;
+    this.#child = spawnHost(options.maxBytes);
     this.#pipe = this.#child.stdio[3] as Duplex;
     const reader = new FrameReader((frame) => this.#take(frame));
     this.#pipe.on('data', (chunk: Uint8Array) => {
@@ -217,7 +213,7 @@ export class HostProcess {
     const detail = this.#stderr ? `${how}: ${this.#stderr.trim()}` : how;
     const pending = [...this.#pending.values()];
     this.#pending.clear();
-    this.#onExit({ kind: this.#ending, detail });
+    this.#options.onExit({ kind: this.#ending, detail });
     const lost = this.#lost();
     for (const request of pending) request.onLost?.(lost);
     this.#resolveEnded();

@@ -8,6 +8,7 @@ import { Dispatcher } from './dispatcher.ts';
 import type { ModelStats } from './model-stats.ts';
 import { planOf } from './plan.ts';
 import { resolveModel, scanBundles } from './registry.ts';
+import { DEFAULT_HOST_BYTES } from './spawn-host.ts';
 import { Model } from './submission.ts';
 import { Supervisor } from './supervisor.ts';
 
@@ -23,6 +24,8 @@ export interface InferenceOptions {
   readonly maxWaiting?: number;
   /** Resident bytes beyond which the model host is replaced by a fresh one. */
   readonly maxHostRss?: number;
+  /** Bytes beyond which the model host cannot allocate. */
+  readonly maxHostBytes?: number;
 }
 
 export interface InferenceStats {
@@ -64,6 +67,7 @@ export interface InferenceService extends Inference {
 }
 
 const MAX_REFERENCES = 1000;
+const GIB = 1024 ** 3;
 
 /** How long `stop` lets batches finish. */
 const STOP_MS = 3000;
@@ -99,7 +103,8 @@ class InferenceParts implements InferenceService {
       log,
       alarms,
       dispatcher: this.#dispatcher,
-      maxHostRss: options.maxHostRss ?? 1024 ** 3,
+      maxHostRss: options.maxHostRss ?? GIB,
+      maxHostBytes: options.maxHostBytes ?? DEFAULT_HOST_BYTES,
     });
   }
 

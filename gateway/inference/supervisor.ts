@@ -23,6 +23,8 @@ export interface SupervisorOptions {
   readonly dispatcher: Dispatcher;
   /** Resident bytes beyond which a host is replaced by a fresh one. */
   readonly maxHostRss: number;
+  /** Bytes beyond which the host cannot allocate. */
+  readonly maxHostBytes: number;
 }
 
 /**
@@ -121,6 +123,7 @@ export class Supervisor {
         const generation = await makeGeneration({
           ...this.#options,
           models: wanted,
+          maxBytes: this.#options.maxHostBytes,
           signal,
           onExit: (host, exit) => this.#onExit(host, exit),
           onStart: (host) => this.#hosts.add(host),

@@ -7,6 +7,7 @@ import { makeGeneration } from './generation.ts';
 import { readGolden } from './golden.ts';
 import { HostProcess } from './host-process.ts';
 import { planOf } from './plan.ts';
+import { DEFAULT_HOST_BYTES } from './spawn-host.ts';
 import { Model } from './submission.ts';
 
 /** What looking at models outside the service needs. */
@@ -30,7 +31,12 @@ export async function verifyBundle(folder: string, options: VerifyOptions): Prom
   const bundle = readBundle(folder);
   const samples = readGolden(bundle).length;
   const model = new Model(bundle, planOf(bundle), 1);
-  const { host, refused } = await makeGeneration({ ...options, models: [model], ...noted(options.log) });
+  const { host, refused } = await makeGeneration({
+    ...options,
+    models: [model],
+    maxBytes: DEFAULT_HOST_BYTES,
+    ...noted(options.log),
+  });
   host.close();
   await host.ended;
   const reason: GatewayError | undefined = refused.get(model);
@@ -44,7 +50,7 @@ export async function inspectModel(
   runtime: string,
   options: VerifyOptions,
 ): Promise<{ inputs: TensorSpec[]; outputs: TensorSpec[] }> {
-  const host = new HostProcess({ ...options, onExit: () => undefined });
+  const host = new HostProcess({ ...options, maxBytes: DEFAULT_HOST_BYTES, onExit: () => undefined });
   const abort = (): void => host.kill('closed');
   options.signal.addEventListener('abort', abort, { once: true });
   try {

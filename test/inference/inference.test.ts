@@ -2,7 +2,7 @@ import { truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { createOnnxRunner } from '../../gateway/inference/runners/onnx.ts';
-import { loopingModel, mlpModel } from '../support/onnx.ts';
+import { expandingModel, loopingModel, mlpModel } from '../support/onnx.ts';
 import { temporaryFolder } from '../support/tmp.ts';
 import { until } from '../support/until.ts';
 import { writeBundle } from './bundles.ts';
@@ -131,6 +131,28 @@ test('an input that hangs the host is answered POISON; its neighbours and other 
   expect(other.every((answer) => answer.ok)).toBe(true);
   expect(inference.stats().host.restarts).toBe(2);
   expect(inference.stats().models['looping@1']!.failures).toEqual({ POISON: 1 });
+});
+
+test('an input that asks for more memory than there is, or gives too much, is answered with a code', async () => {
+  const dir = temporaryFolder();
+  const manifest = {
+    rows: 1,
+    inputs: [{ name: 'input', datatype: 'FP32', shape: [1], from: 'window' }],
+    outputs: [{ name: 'output', datatype: 'FP32', shape: [-1], as: 'out' }],
+    limits: { maxTensorBytes: '1MiB' },
+  };
+  writeBundle(dir, { name: 'expanding', model: expandingModel(), manifest });
+  const { inference } = await startInference(dir);
+  const answers = await inference.run('expanding', rowItems([[3], [1e12], [2e9], [1e6], [-5], [2]]));
+  expect(summary(answers, 'out')).toEqual([
+    [0, 0, 0],
+    'MODEL_RUN',
+    'MODEL_RUN',
+    'MODEL_SHAPE',
+    'MODEL_RUN',
+    [0, 0],
+  ]);
+  expect(inference.stats().host.restarts).toBe(0);
 });
 
 test('items that wait past their deadline are answered DEADLINE and not computed', async () => {

@@ -1,5 +1,4 @@
 import protobuf from 'protobufjs';
-import { toHalf } from '../../gateway/inference/host/cast.ts';
 import type { Datatype, Tensor, TensorData } from '../../gateway/ports/tensor.ts';
 
 /** The messages of onnx.proto that tests read and write (github.com/onnx/onnx, IR version 8). */
@@ -219,5 +218,16 @@ export function loopingModel(): Uint8Array {
   });
 }
 
-/** Numbers of a tensor as FP16 bits; for tests that make one. */
-export const halves = (numbers: readonly number[]): Uint16Array => Uint16Array.from(numbers, toHalf);
+/** `output` is zeros, as many as the one number of `input` `[1]` says: a small input that asks for much memory. */
+export function expandingModel(): Uint8Array {
+  return model({
+    name: 'expanding',
+    node: [
+      node('Cast', ['input'], ['length'], [{ name: 'to', i: INT64, type: 2 }]),
+      node('ConstantOfShape', ['length'], ['output']),
+    ],
+    initializer: [],
+    input: [value('input', [1])],
+    output: [value('output', ['n'])],
+  });
+}

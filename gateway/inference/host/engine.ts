@@ -105,12 +105,16 @@ export class Engine {
     return plan.results.map((result) => made.get(result.name)!);
   }
 
-  #limit(side: string, name: string, bytes: number): void {
+  #limit(side: 'input' | 'output', name: string, bytes: number): void {
     if (bytes <= this.plan.maxTensorBytes) return;
-    throw new GatewayError('MODEL_SHAPE', `${side} "${name}" takes ${bytes} bytes`, {
-      received: bytes,
-      expected: `at most limits.maxTensorBytes, ${this.plan.maxTensorBytes}`,
-    });
+    throw new GatewayError(
+      side === 'input' ? 'MODEL_SHAPE' : 'MODEL_OUTPUT',
+      `${side} "${name}" takes ${bytes} bytes`,
+      {
+        received: bytes,
+        expected: `at most limits.maxTensorBytes, ${this.plan.maxTensorBytes}`,
+      },
+    );
   }
 }
 
