@@ -148,7 +148,7 @@ test('an input that asks for more memory than there is, or gives too much, is an
     [0, 0, 0],
     'MODEL_RUN',
     'MODEL_RUN',
-    'MODEL_SHAPE',
+    'MODEL_OUTPUT',
     'MODEL_RUN',
     [0, 0],
   ]);
