@@ -131,6 +131,8 @@ export function createIntake(parts: IntakeParts): Intake & { stats(): IntakeStat
         reject(target, message, asGatewayError(error), done);
         return;
       }
+      // The payload is the door's until `offer` returns.
+      let payload: Uint8Array | undefined = message.payload;
       target.journal.append(readings, (failure) => {
         if (failure === null) {
           target.messages++;
@@ -138,9 +140,15 @@ export function createIntake(parts: IntakeParts): Intake & { stats(): IntakeStat
           done(readings.length === 1 ? STORED_ONE : { kind: 'stored', readings: readings.length });
           return;
         }
+        // A device too many stays one however often it sends: it is told why, and does not block those behind it.
+        if (payload !== undefined && failure instanceof GatewayError && failure.code === 'STORE_DEVICES') {
+          reject(target, message, failure, done);
+          return;
+        }
         target.refused++;
         done({ kind: 'refused', error: asGatewayError(failure) });
       });
+      payload = undefined;
     },
 
     stats: () => ({
