@@ -31,11 +31,17 @@ export const COMMANDS: readonly CommandEntry[] = [
     async () => (await import('./status.ts')).status,
   ),
   entry(
+    'doctor',
+    'what is wrong, and the command that mends it',
+    async () => (await import('./doctor.ts')).doctor,
+  ),
+  entry(
     'devices',
     'identities of devices: add, list, revoke, import',
     async () => (await import('./devices.ts')).devices,
   ),
   entry('models', 'model bundles: list, add, verify', async () => (await import('./models.ts')).models),
+  entry('replay', 'feed recorded data through a real door', async () => (await import('./replay.ts')).replay),
   entry(
     'audit',
     'the accounting identity of every stream; exit 1 if it does not hold',

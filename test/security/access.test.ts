@@ -245,6 +245,15 @@ describe('people and tokens', () => {
     expect(await access.bearer(access.localToken, '192.0.2.1')).toBeNull();
   });
 
+  it('the local token opens the doors for the command line of this machine', async () => {
+    const { access, enter } = setUp();
+    const local = await enter('aimx', access.localToken, '127.0.0.1');
+    expect(access.mayPublish(local!, 'aimx/s/temperature/press-1')).toBe(true);
+    expect(access.mayPublish(local!, 'aimx/status')).toBe(false);
+    expect(await enter('aimx', access.localToken, '192.0.2.1')).toBeNull();
+    expect(await enter('aimx', 'guess', '127.0.0.1')).toBeNull();
+  });
+
   it('are throttled after failures', async () => {
     const { access, clock } = setUp();
     access.identities.addPerson('admin', 'admin', await sealPassword('correct horse'), clock.now());
