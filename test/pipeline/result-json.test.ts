@@ -1,0 +1,27 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { ResultText } from '../../gateway/pipeline/result-json.ts';
+
+const MODEL = { name: 'm "1"', version: '1.0.0', sha256: 'ff' };
+
+test('equals JSON.stringify of the document, whatever names and values', () => {
+  const value = fc.oneof(fc.double(), fc.string(), fc.boolean(), fc.array(fc.double(), { maxLength: 5 }));
+  const name = fc.string().filter((text) => text !== '__proto__');
+  fc.assert(
+    fc.property(
+      fc.string(),
+      fc.double({ noNaN: true, noDefaultInfinity: true }),
+      fc.nat(),
+      fc.dictionary(name, value, { noNullPrototype: true }),
+      (device, time, ordinal, outputs) => {
+        const text = new ResultText('gw/p', 'p');
+        text.use({ ...MODEL, features: [], rows: undefined, recurrent: false, maxBatch: 1 });
+        const id = `gw/p/${device}/${time}-${ordinal}`;
+        const expected = JSON.stringify({ id, pipeline: 'p', device, time, model: MODEL, outputs });
+        expect(JSON.parse(text.document(device, time, ordinal, outputs))).toEqual(JSON.parse(expected));
+        expect(text.id(device, time, ordinal)).toBe(id);
+      },
+    ),
+    { seed: 61, numRuns: 500 },
+  );
+});
