@@ -1,7 +1,7 @@
 import type { DatabaseSync, SQLInputValue } from 'node:sqlite';
 import { readSegment } from '../segment-reader.ts';
 import { Journal } from './journal.ts';
-import { quote, Wreck } from './salvage.ts';
+import { mendHeader, quote, Wreck } from './salvage.ts';
 import { createSegmentTable, segmentTable, segmentTableOf } from './schema.ts';
 
 export interface RebuildReport {
@@ -24,6 +24,7 @@ export function rebuild(
   wreckFile: string,
   heads: ReadonlyMap<string, number>,
 ): RebuildReport {
+  mendHeader(wreckFile);
   const wreck = new Wreck(wreckFile);
   try {
     db.exec('BEGIN IMMEDIATE');

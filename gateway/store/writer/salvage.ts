@@ -1,4 +1,7 @@
+import { closeSync, fstatSync, openSync, readSync, writeSync } from 'node:fs';
 import { DatabaseSync, type SQLInputValue } from 'node:sqlite';
+
+import { PAGE_BYTES } from './database.ts';
 
 type Row = Record<string, SQLInputValue>;
 
@@ -61,6 +64,33 @@ export class Wreck {
 
   close(): void {
     this.#db?.close();
+  }
+}
+
+/** Bytes of the database header (sqlite.org/fileformat2.html §1.3) that are the same in every database of ours. */
+const FIXED_HEADER: readonly (readonly [number, readonly number[]])[] = [
+  [0, [...Buffer.from('SQLite format 3\0')]],
+  // Page size 4096, WAL for reading and writing, no reserved bytes, payload fractions 64, 32, 32.
+  [16, [0x10, 0x00, 2, 2, 0, 64, 32, 32]],
+  // Schema format 4.
+  [44, [0, 0, 0, 4]],
+  // UTF-8.
+  [56, [0, 0, 0, 1]],
+];
+
+/** Restores what is known of the header, so that one bad bit in it does not make everything unreadable. */
+export function mendHeader(file: string): void {
+  const fd = openSync(file, 'r+');
+  try {
+    for (const [at, bytes] of FIXED_HEADER) writeSync(fd, Uint8Array.from(bytes), 0, bytes.length, at);
+    const pages = new DataView(new ArrayBuffer(4));
+    pages.setUint32(0, Math.floor(fstatSync(fd).size / PAGE_BYTES));
+    const counter = new Uint8Array(4);
+    readSync(fd, counter, 0, 4, 24);
+    writeSync(fd, new Uint8Array(pages.buffer), 0, 4, 28);
+    writeSync(fd, counter, 0, 4, 92);
+  } finally {
+    closeSync(fd);
   }
 }
 
