@@ -40,7 +40,4 @@ export function uintWord(value: bigint | number): Uint8Array {
   return out;
 }
 
-/** The non-negative integer in big-endian bytes. */
-export const toUint = (bytes: Uint8Array): bigint => (bytes.length ? BigInt(toHex(bytes)) : 0n);
-
 export const ZERO_WORD: Uint8Array = new Uint8Array(32);

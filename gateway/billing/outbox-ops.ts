@@ -96,9 +96,10 @@ export function outbox(db: DatabaseSync, args: OutboxArgs): Outbox | null {
     receipts: book.receipts,
     oldestAt: oldest?.created_at ?? null,
     knownHead: sameBytes(args.head, ZERO_WORD) || byHead(db, book.id, args.head) !== undefined,
+    // The plus keeps SQLite from walking the whole book by to_ordinal.
     next: all<BatchRow>(
       db,
-      `${BATCH} AND prev_head = ? ORDER BY to_ordinal DESC LIMIT 8`,
+      `${BATCH} AND prev_head = ? ORDER BY +to_ordinal DESC LIMIT 8`,
       book.id,
       args.head,
     ),
@@ -107,8 +108,9 @@ export function outbox(db: DatabaseSync, args: OutboxArgs): Outbox | null {
     unnoted: all<{ hash: Uint8Array }>(
       db,
       `SELECT t.hash FROM billing_txs t JOIN billing_batches b ON b.id = t.batch
-       WHERE b.book = ? AND t.nonce < ?
-         AND (b.state = 'MINED' OR (b.state = 'FINAL' AND b.id > (SELECT max(id) - 4 FROM billing_batches)))
+       WHERE b.id IN (SELECT id FROM billing_batches WHERE book = ?1 AND state = 'MINED'
+                      UNION SELECT id FROM (SELECT id FROM billing_batches ORDER BY id DESC LIMIT 4))
+         AND b.book = ?1 AND b.state IN ('MINED', 'FINAL') AND t.nonce < ?2
          AND NOT EXISTS (SELECT 1 FROM billing_txs n WHERE n.batch = b.id AND n.block IS NOT NULL)
        ORDER BY t.signed_at DESC LIMIT 16`,
       book.id,
@@ -137,7 +139,8 @@ function driftOf(db: DatabaseSync, book: number, args: OutboxArgs): Drift[] {
   }
   const claimed = all<BatchRow>(
     db,
-    `${BATCH} AND (state = 'MINED' OR (state = 'FINAL' AND to_ordinal > ?))`,
+    `${BATCH} AND state = 'MINED' UNION ALL ${BATCH} AND to_ordinal > ? AND state = 'FINAL'`,
+    book,
     book,
     args.toSeq,
   );

@@ -17,33 +17,34 @@ export function prune(db: DatabaseSync, args: PruneArgs): number {
   let removed = 0;
   const books = all<{ id: number; chain_id: number }>(db, 'SELECT id, chain_id FROM billing_books');
   for (const book of books) {
-    const last = lastToGo(db, book, args.before, args.limit - removed);
-    if (last === undefined) continue;
+    const { first, last } = rangeToGo(db, book, args.before, args.limit - removed);
+    if (first === null || last === null) continue;
     rememberLinks(db, book.id, last);
     removed += run(db, 'DELETE FROM billing_receipts WHERE book = ? AND ordinal <= ?', book.id, last);
     forgetHeads(db, book.id);
-    forgetBatches(db, book.id, last);
+    forgetBatches(db, book.id, first, last);
   }
   return removed;
 }
 
-function lastToGo(
+function rangeToGo(
   db: DatabaseSync,
   book: { id: number; chain_id: number },
   before: number,
   limit: number,
-): number | undefined {
+): { first: number | null; last: number | null } {
   const settled =
     book.chain_id === 0
       ? Number.MAX_SAFE_INTEGER
-      : one<{ last: number | null }>(
+      : one<{ last: number }>(
           db,
-          "SELECT max(to_ordinal) AS last FROM billing_batches WHERE book = ? AND state = 'FINAL'",
+          `SELECT to_ordinal AS last FROM billing_batches WHERE book = ? AND state = 'FINAL'
+           ORDER BY to_ordinal DESC LIMIT 1`,
           book.id,
-        )!.last;
-  const sql = `SELECT max(ordinal) AS last FROM (SELECT ordinal, created_at FROM billing_receipts
+        )?.last;
+  const sql = `SELECT min(ordinal) AS first, max(ordinal) AS last FROM (SELECT ordinal, created_at FROM billing_receipts
     WHERE book = ? AND ordinal <= ? ORDER BY ordinal LIMIT ?) WHERE created_at < ?`;
-  return one<{ last: number | null }>(db, sql, book.id, settled ?? 0, limit, before)!.last ?? undefined;
+  return one<{ first: number | null; last: number | null }>(db, sql, book.id, settled ?? 0, limit, before)!;
 }
 
 /** The first receipt that stays must still show which one it follows. */
@@ -74,9 +75,9 @@ function forgetHeads(db: DatabaseSync, book: number): void {
  * Trees go with the last of their receipts, and so do transactions. The batches that are final stay: should a chain lose
  * them, they are signed and sent again.
  */
-function forgetBatches(db: DatabaseSync, book: number, last: number): void {
-  const gone = 'SELECT id FROM billing_batches WHERE book = ? AND to_ordinal <= ?';
-  run(db, `DELETE FROM billing_trees WHERE batch IN (${gone})`, book, last);
-  run(db, `DELETE FROM billing_txs WHERE batch IN (${gone})`, book, last);
-  run(db, `DELETE FROM billing_batches WHERE book = ? AND to_ordinal <= ? AND state <> 'FINAL'`, book, last);
+function forgetBatches(db: DatabaseSync, book: number, first: number, last: number): void {
+  const gone = 'SELECT id FROM billing_batches WHERE book = ? AND to_ordinal BETWEEN ? AND ?';
+  run(db, `DELETE FROM billing_trees WHERE batch IN (${gone})`, book, first, last);
+  run(db, `DELETE FROM billing_txs WHERE batch IN (${gone})`, book, first, last);
+  run(db, `DELETE FROM billing_batches WHERE id IN (${gone} AND state <> 'FINAL')`, book, first, last);
 }

@@ -76,8 +76,11 @@ export function list(db: DatabaseSync, filter: ListFilter): ListedRow[] {
   return all<ListedRow>(
     db,
     `SELECT r.*, c.account, p.text AS model,
-       (SELECT b.state FROM billing_batches b WHERE b.book = r.book AND r.ordinal BETWEEN b.from_ordinal AND b.to_ordinal
-        ORDER BY b.state IN ('MINED', 'FINAL') DESC, b.id DESC LIMIT 1) AS state
+       coalesce(
+         (SELECT b.state FROM billing_batches b WHERE b.book = r.book AND b.to_ordinal >= r.ordinal
+            AND b.state IN ('MINED', 'FINAL') ORDER BY b.to_ordinal LIMIT 1),
+         (SELECT b.state FROM billing_batches b WHERE b.book = r.book AND b.to_ordinal >= r.ordinal
+            AND b.from_ordinal <= r.ordinal ORDER BY b.id DESC LIMIT 1)) AS state
      FROM billing_receipts r JOIN billing_channels c ON c.id = r.channel JOIN billing_preimages p ON p.hash = r.model_hash
      WHERE (r.book, r.ordinal) < (?, ?) AND coalesce(?, c.account) = c.account
      ORDER BY r.book DESC, r.ordinal DESC LIMIT ?`,
@@ -121,13 +124,7 @@ export function evidence(db: DatabaseSync, args: { id: string }): Evidence | nul
     receipt.seq,
     head?.seq ?? receipt.seq,
   );
-  const batch = one<BatchRow>(
-    db,
-    `SELECT * FROM billing_batches WHERE book = ? AND ? BETWEEN from_ordinal AND to_ordinal
-     ORDER BY state = 'FINAL' DESC, state = 'MINED' DESC, id DESC LIMIT 1`,
-    receipt.book,
-    receipt.ordinal,
-  );
+  const batch = batchOf(db, receipt);
   return {
     book: one(
       db,
@@ -170,6 +167,29 @@ function findReceipt(db: DatabaseSync, id: string): ReceiptRow | undefined {
     `SELECT r.* FROM billing_channels c JOIN billing_receipts r ON r.channel = c.id AND r.request_id = ?
      ORDER BY c.id DESC LIMIT 1`,
     id,
+  );
+}
+
+/**
+ * The batch a receipt is in. Those that the chain has do not overlap, so it is the first of them that ends at or after
+ * the receipt; else the newest attempt that holds it.
+ */
+function batchOf(db: DatabaseSync, receipt: ReceiptRow): BatchRow | undefined {
+  const after = 'SELECT * FROM billing_batches WHERE book = ? AND to_ordinal >= ?';
+  return (
+    one<BatchRow>(
+      db,
+      `${after} AND state IN ('MINED', 'FINAL') ORDER BY to_ordinal LIMIT 1`,
+      receipt.book,
+      receipt.ordinal,
+    ) ??
+    one<BatchRow>(
+      db,
+      `${after} AND from_ordinal <= ? ORDER BY id DESC LIMIT 1`,
+      receipt.book,
+      receipt.ordinal,
+      receipt.ordinal,
+    )
   );
 }
 
@@ -218,8 +238,8 @@ export function books(db: DatabaseSync): BooksRow[] {
   return all<BooksRow>(
     db,
     `SELECT b.chain_id, b.ledger, b.device, b.receipts, b.total,
-       (SELECT coalesce(max(to_ordinal), 0) FROM billing_batches x WHERE x.book = b.id AND x.state IN ('MINED', 'FINAL')) AS posted,
-       (SELECT coalesce(max(to_ordinal), 0) FROM billing_batches x WHERE x.book = b.id AND x.state = 'FINAL') AS final,
+       coalesce((SELECT to_ordinal FROM billing_batches x WHERE x.book = b.id AND x.state IN ('MINED', 'FINAL') ORDER BY to_ordinal DESC LIMIT 1), 0) AS posted,
+       coalesce((SELECT to_ordinal FROM billing_batches x WHERE x.book = b.id AND x.state = 'FINAL' ORDER BY to_ordinal DESC LIMIT 1), 0) AS final,
        (SELECT count(*) FROM billing_pending p JOIN billing_channels c ON c.id = p.channel WHERE c.book = b.id) AS pending,
        (SELECT count(*) FROM billing_channels c WHERE c.book = b.id) AS channels
      FROM billing_books b ORDER BY b.id`,

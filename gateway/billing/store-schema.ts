@@ -80,6 +80,8 @@ export const MIGRATIONS: readonly string[] = [
      UNIQUE (book, head)
    ) STRICT`,
   'CREATE INDEX billing_batches_prev ON billing_batches (book, prev_head)',
+  'CREATE INDEX billing_batches_to ON billing_batches (book, to_ordinal)',
+  "CREATE INDEX billing_batches_mined ON billing_batches (book) WHERE state = 'MINED'",
   `CREATE TABLE billing_trees (
      batch INTEGER PRIMARY KEY REFERENCES billing_batches,
      nodes BLOB NOT NULL,
