@@ -157,8 +157,9 @@ class Broker implements MqttBroker {
     signal.throwIfAborted();
     this.#connections.start();
     const accept = (stream: Duplex, peer: string): void => this.#connections.accept(stream, peer);
-    this.#listeners.push(await listen({ host, port: mqtt.port, signal }, accept));
-    if (mqtts) this.#listeners.push(await listen({ host, port: mqtts.port, tls: mqtts, signal }, accept));
+    const common = { host, signal, log: this.#log };
+    this.#listeners.push(await listen({ ...common, port: mqtt.port }, accept));
+    if (mqtts) this.#listeners.push(await listen({ ...common, port: mqtts.port, tls: mqtts }, accept));
     this.#expireSessions();
     this.#log.info({ addresses: this.addresses }, `mqtt: listening on ${this.addresses.join(', ')}`);
   }

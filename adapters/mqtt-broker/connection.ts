@@ -52,6 +52,8 @@ export interface ConnectionHost {
   /** Hands the bridge to the broker once CONNECT has been checked. */
   onConnect(connection: Connection): void;
   onClosed(connection: Connection, reason: CloseReason, detail: string): void;
+  /** Its socket is gone too. */
+  onGone(connection: Connection): void;
   /** Whether no connection may be read now. */
   readonly gateClosed: boolean;
   /** Gives an entry its packet identifier; calls `send` when it may go out under it. */
@@ -91,6 +93,7 @@ export class Connection {
   #lastPacket = 0;
   #closingSince = 0;
   #ended = false;
+  #gone = false;
 
   constructor(host: ConnectionHost, stream: Duplex, peer: string) {
     this.#host = host;
@@ -312,6 +315,12 @@ export class Connection {
       this.#stream.resume();
     }
     this.#host.onClosed(this, reason, detail);
+    if (this.#gone) this.#onGone();
+  }
+
+  #onGone(): void {
+    this.state = 'closed';
+    this.#host.onGone(this);
   }
 
   /** Ends it without waiting for anything. */
@@ -337,7 +346,8 @@ export class Connection {
   }
 
   #onStreamClosed(): void {
-    if (this.state === 'closing') this.state = 'closed';
+    this.#gone = true;
+    if (this.state === 'closing') this.#onGone();
     else this.#onEnd();
   }
 }

@@ -132,6 +132,10 @@ export class Connections implements ConnectionHost {
     this.#parts.onClosed(connection, reason, detail);
   }
 
+  onGone(connection: Connection): void {
+    this.#closing.delete(connection);
+  }
+
   get gateClosed(): boolean {
     const { store } = this.#parts;
     if (!this.#gateClosed && store.outstandingBytes > store.highWater) {
@@ -164,10 +168,7 @@ export class Connections implements ConnectionHost {
     this.#lastTick = now;
     const limits = { connectTimeout: CONNECT_TIMEOUT_MS, drainTimeout: this.#parts.limits.drainTimeout };
     for (const connection of this.#all) connection.tick(now, elapsed, limits);
-    for (const connection of this.#closing) {
-      connection.tick(now, elapsed, limits);
-      if (connection.state === 'closed') this.#closing.delete(connection);
-    }
+    for (const connection of this.#closing) connection.tick(now, elapsed, limits);
     this.#cancelTick = this.#parts.clock.after(TICK_MS, () => this.#tick());
   }
 

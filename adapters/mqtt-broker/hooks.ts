@@ -146,6 +146,8 @@ function admit(
   if (!connection.clean) {
     const session = parts.sessions.open(clientId, principal.name);
     parts.sessions.attach(session, true, parts.now());
+    // The rules may have changed while it was away; aedes asks again for the subscriptions themselves.
+    parts.sessions.discard(session, (topic) => !parts.access.maySubscribe(principal, topic));
     session.rewind();
     connection.session = session;
   }

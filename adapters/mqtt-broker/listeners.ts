@@ -2,11 +2,20 @@ import { readFile } from 'node:fs/promises';
 import { createServer, type Server, type Socket } from 'node:net';
 import { createServer as createTlsServer } from 'node:tls';
 import { GatewayError } from '../../gateway/errors.ts';
+import type { Log } from '../../gateway/ports/log.ts';
 
 export interface TlsFiles {
   readonly cert: string;
   readonly key: string;
   readonly ca?: string | undefined;
+}
+
+export interface ListenOptions {
+  readonly host: string;
+  readonly port: number;
+  readonly tls?: TlsFiles | undefined;
+  readonly signal: AbortSignal;
+  readonly log: Log;
 }
 
 /** A listening socket of the door. */
@@ -23,7 +32,7 @@ const HANDSHAKE_MS = 10_000;
  * @throws GatewayError LISTEN_FAILED, TLS_FILES
  */
 export async function listen(
-  options: { host: string; port: number; tls?: TlsFiles | undefined; signal: AbortSignal },
+  options: ListenOptions,
   onSocket: (socket: Socket, peer: string) => void,
 ): Promise<Listener> {
   const accept = (socket: Socket): void => {
@@ -74,24 +83,24 @@ async function tlsServer(files: TlsFiles, accept: (socket: Socket) => void): Pro
   }
 }
 
-function bind(
-  server: Server,
-  options: { host: string; port: number; signal: AbortSignal },
-  scheme: string,
-): Promise<void> {
+function bind(server: Server, options: ListenOptions, scheme: string): Promise<void> {
+  const { host, port, signal, log } = options;
+  const where = `${scheme}://${host}:${port}`;
   return new Promise((resolve, reject) => {
-    server.once('error', (cause) => {
-      const where = `${scheme}://${options.host}:${options.port}`;
+    const fail = (cause: Error): void =>
       reject(
         new GatewayError('LISTEN_FAILED', `cannot listen on ${where}: ${cause.message}`, {
           received: where,
           cause,
         }),
       );
-    });
-    server.listen({ host: options.host, port: options.port, signal: options.signal }, () => {
-      server.removeAllListeners('error');
-      server.on('error', () => undefined);
+    server.once('error', fail);
+    server.listen({ host, port, signal }, () => {
+      server.off('error', fail);
+      // Out of file descriptors, mostly: this connection is lost, the next may succeed.
+      server.on('error', (error) =>
+        log.error({ where, error: error.message }, 'mqtt: could not accept a connection'),
+      );
       resolve();
     });
   });

@@ -37,7 +37,11 @@ export class Retained {
     return { messages: this.#count, bytes: this.#bytes, refused: this.#refused };
   }
 
+  /** Restores what an earlier run kept. */
   restore(rows: StoredState['retained']): void {
+    this.#root.children.clear();
+    this.#count = 0;
+    this.#bytes = 0;
     for (const { topic, payload, qos } of rows)
       this.#put({ cmd: 'publish', topic, payload: Buffer.from(payload), qos, retain: true });
   }

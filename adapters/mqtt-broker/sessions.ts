@@ -83,6 +83,11 @@ export class Sessions {
 
   /** Restores what an earlier run had; sessions that were connected then count as seen `now`. */
   restore(state: StoredState, now: number): void {
+    this.#sessions.clear();
+    this.#clean.clear();
+    this.#queued.clear();
+    this.#messages = 0;
+    this.#bytes = 0;
     for (const row of state.sessions) {
       const session = new Session(row.client, row.owner);
       session.seen = row.seen ?? now;
@@ -265,6 +270,15 @@ export class Sessions {
   finish(session: Session, entry: Entry): void {
     this.#write({ kind: 'done', client: session.client, id: entry.message.id });
     this.#unqueue(session, entry);
+  }
+
+  /** Takes messages out of a queue that its client may not have (any more). */
+  discard(session: Session, forbidden: (topic: string) => boolean): void {
+    for (let entry = session.head; entry; ) {
+      const { next } = entry;
+      if (forbidden(entry.message.topic)) this.finish(session, entry);
+      entry = next;
+    }
   }
 
   #unqueue(session: Session, entry: Entry): void {

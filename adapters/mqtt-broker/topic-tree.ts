@@ -43,6 +43,12 @@ export class TopicTree<T> {
     this.#cache.clear();
   }
 
+  clear(): void {
+    this.#root.children.clear();
+    this.#cache.clear();
+    this.#size = 0;
+  }
+
   delete(filter: string, key: unknown): boolean {
     const path = filter.split('/');
     const visited: Node<T>[] = [this.#root];
