@@ -3,10 +3,9 @@ import type { ReadingValue } from '../ports/reading.ts';
 import type { JournalStream, Store } from '../store/types.ts';
 import { readingCodec } from './reading-codec.ts';
 
-export { createIntake, type IntakeParts, type IntakeStats, type StreamIntakeStats } from './intake.ts';
+export { createIntake, type IntakeStats } from './intake.ts';
 export { readingCodec } from './reading-codec.ts';
-export { listRejected, type RejectedDocument, rejectedName } from './rejected.ts';
-export { captures, parseTemplate } from './template.ts';
+export { listRejected } from './rejected.ts';
 
 /** Opens the journal stream of every configured stream, by its id. */
 export function openReadingStreams(config: Config, store: Store): Map<string, JournalStream<ReadingValue>> {
