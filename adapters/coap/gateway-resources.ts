@@ -91,7 +91,7 @@ export class GatewayResources implements Resources {
         request.respond(links(request, discovery(this.#options.streams, this.#options.results)));
         return;
       case 'none':
-        request.respond(failure(Code.NOT_FOUND, `nothing at /${request.options.path ?? ''}`));
+        request.respond(nothingAt(request.options));
     }
   }
 
@@ -128,7 +128,7 @@ export class GatewayResources implements Resources {
         ? failure(Code.PRECONDITION_FAILED, 'readings have no versions to match')
         : null;
     }
-    if (route.kind === 'none') return null;
+    if (route.kind === 'none') return nothingAt(options);
     if (code !== Code.GET) return failure(Code.METHOD_NOT_ALLOWED, `/${options.path} takes GET`);
     if (route.kind !== 'core' && !access.maySubscribe(principal, route.topic)) {
       return forbidden(`read ${route.topic}`);
@@ -218,9 +218,13 @@ export function observableKey(pipeline: string, device: string): string {
 }
 
 function links(request: Request, all: readonly Link[] | null): Response {
-  if (all === null) return failure(Code.NOT_FOUND, `nothing at /${request.options.path ?? ''}`);
+  if (all === null) return nothingAt(request.options);
   const payload = Buffer.from(formatLinks(filterLinks(all, request.options.query)));
   return { code: Code.CONTENT, payload, contentFormat: Format.LINK };
+}
+
+function nothingAt(options: OptionSet): Response {
+  return failure(Code.NOT_FOUND, `nothing at /${options.path ?? options.pathSegments.join(' / ')}`);
 }
 
 function forbidden(what: string): Response {

@@ -140,11 +140,13 @@ export async function openWire(port: number) {
     async settle(): Promise<void> {
       const id = 0xfff0;
       socket.send(Buffer.from([0x40, 0, id >> 8, id & 255]));
+      const before: Message[] = [];
       for (;;) {
         const message = await this.next();
-        if (message.type === 3 && message.id === id) return;
-        received.push(message);
+        if (message.type === 3 && message.id === id) break;
+        before.push(message);
       }
+      received.unshift(...before);
     },
   };
 }
