@@ -1,9 +1,12 @@
+import type { GatewayError } from '../errors.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { ModelAnswer, ModelInput } from '../ports/inference.ts';
-import { batchBytes, decodeBatch, encodeBatch, type Slice } from './batch.ts';
+import { batchBytes, type DecodedBatch, decodeBatch, encodeBatch, type Slice } from './batch.ts';
 import { FAILED, type FrameHeader } from './frames.ts';
-import { type HostProcess, hostError } from './host-process.ts';
-import { type Model, type Segment, Submission } from './submission.ts';
+import { type HostExit, type HostProcess, hostError } from './host-process.ts';
+import { type Batch, Lane } from './lane.ts';
+import { countOf, late, type Model, type Segment, Submission } from './submission.ts';
+import { Suspects } from './suspects.ts';
 
 /** Whole batches on their way to the host at once: enough that small ones share a write. */
 const MAX_IN_FLIGHT = 32;
@@ -11,34 +14,6 @@ const MAX_IN_FLIGHT = 32;
 const KEEP_BUSY = 2;
 /** Bytes on their way at once. */
 const MAX_BYTES = 64 * 1024 * 1024;
-
-interface Batch {
-  readonly model: Model;
-  readonly segments: readonly Segment[];
-  readonly bytes: number;
-}
-
-/** A host and what it has been asked. */
-class Lane {
-  readonly host: HostProcess;
-  readonly models: ReadonlySet<Model>;
-  readonly batches = new Map<number, Batch>();
-  bytes = 0;
-
-  constructor(host: HostProcess, models: ReadonlySet<Model>) {
-    this.host = host;
-    this.models = models;
-  }
-}
-
-/** An item that was in a host when it ended, or in a batch that failed: it runs alone next. */
-interface Suspect {
-  readonly model: Model;
-  readonly submission: Submission;
-  readonly index: number;
-  /** Hosts that ended while it was in them. */
-  readonly crashes: number;
-}
 
 export interface DispatcherOptions {
   readonly clock: Clock;
@@ -61,9 +36,7 @@ export class Dispatcher {
   readonly #models = new Set<Model>();
   #lane: Lane | null = null;
   readonly #draining = new Set<Lane>();
-  #suspects: Suspect[] = [];
-  /** Suspects that are running alone, by request id. */
-  readonly #alone = new Map<number, Suspect>();
+  readonly #suspects = new Suspects();
   #turn = 0;
   #scheduled = false;
   #refilling = false;
@@ -76,15 +49,13 @@ export class Dispatcher {
   }
 
   get waiting(): number {
-    let sum = this.#suspects.length;
+    let sum = this.#suspects.size;
     for (const model of this.#models) sum += model.waiting;
     return sum;
   }
 
   get inFlight(): number {
-    let sum = this.#lane?.batches.size ?? 0;
-    for (const lane of this.#draining) sum += lane.batches.size;
-    return sum;
+    return this.#lanes().reduce((sum, lane) => sum + lane.batches.size, 0);
   }
 
   /** Queues items; `check` answers those that cannot be run at all. */
@@ -118,26 +89,26 @@ export class Dispatcher {
   }
 
   /** New batches go to this host from now on. Resolves when the one before it has answered all it was asked. */
-  attach(host: HostProcess, models: ReadonlySet<Model>): Promise<void> {
+  async attach(host: HostProcess, models: ReadonlySet<Model>): Promise<void> {
     const old = this.#lane;
     this.#lane = new Lane(host, models);
-    const drained = old ? this.#drain(old) : Promise.resolve();
     this.#pump();
-    return drained;
+    if (!old) return;
+    this.#draining.add(old);
+    await old.empty();
+    this.#draining.delete(old);
   }
 
-  /** Takes back what a host that has ended was asked. Returns whether it was the current one. */
-  lost(host: HostProcess): boolean {
-    const current = this.#lane?.host === host;
-    for (const lane of [this.#lane, ...this.#draining]) {
-      if (lane?.host !== host) continue;
-      for (const [id, batch] of lane.batches) this.#suspect(id, batch);
-      lane.batches.clear();
-      this.#drained(lane);
+  /** Takes back what a host that has ended was asked; it runs again on the next. */
+  lost(host: HostProcess, kind: HostExit['kind']): void {
+    for (const lane of this.#lanes()) {
+      if (lane.host !== host) continue;
+      if (lane === this.#lane) this.#lane = null;
+      for (const batch of lane.takeAll()) {
+        if (this.#suspects.addLost(batch, kind)) this.#poison(batch);
+      }
     }
-    if (current) this.#lane = null;
     this.#pump();
-    return current;
   }
 
   /** Answers everything that waits for a model, or for any. */
@@ -147,12 +118,8 @@ export class Dispatcher {
       for (const submission of model.queue.splice(0)) model.failRest(submission, code, message);
       model.waiting = 0;
     }
-    const suspects = this.#suspects;
-    this.#suspects = suspects.filter((suspect) => only && suspect.model !== only);
-    for (const suspect of suspects) {
-      if (!only || suspect.model === only)
-        suspect.model.fail(suspect.submission, suspect.index, code, message);
-    }
+    for (const { model, submission, index } of this.#suspects.take(only))
+      model.fail(submission, index, code, message);
   }
 
   /** Resolves when nothing waits and nothing is in a host. */
@@ -161,9 +128,16 @@ export class Dispatcher {
       await new Promise<void>((resolve) => void this.#clock.after(10, resolve));
   }
 
-  stop(): void {
+  /** Answers what is left with a code, also what is in a host. */
+  stop(code: string, message: string): void {
     this.#cancelSweep();
+    for (const lane of this.#lanes()) for (const batch of lane.takeAll()) this.#suspects.addFailed(batch);
     this.#lane = null;
+    this.fail(code, message);
+  }
+
+  #lanes(): Lane[] {
+    return this.#lane ? [this.#lane, ...this.#draining] : [...this.#draining];
   }
 
   // Gathers what this turn of the event loop brings before the first batch leaves.
@@ -179,7 +153,7 @@ export class Dispatcher {
   #pump(): void {
     const lane = this.#lane;
     if (!lane?.host.alive) return;
-    if (this.#suspects.length > 0 || this.#alone.size > 0) this.#sendSuspect(lane);
+    if (this.#suspects.size > 0 || lane.alone) this.#sendSuspect(lane);
     else {
       while (lane.batches.size < MAX_IN_FLIGHT && lane.bytes < MAX_BYTES) {
         const model = this.#pick(lane);
@@ -205,19 +179,11 @@ export class Dispatcher {
     return null;
   }
 
-  /** Writes one batch for the next flush. Returns its request id. */
-  #send(lane: Lane, model: Model, segments: readonly Segment[], now: number): number {
-    const slices: Slice[] = [];
-    let count = 0;
-    const { stats } = model;
-    for (const { submission, from, to } of segments) {
-      slices.push({ items: submission.items, from, to });
-      count += to - from;
-      const queued = now - submission.since;
-      stats.queueMs += queued * (to - from);
-      if (queued > stats.queueMaxMs) stats.queueMaxMs = queued;
-    }
-    if (count > stats.largestBatch) stats.largestBatch = count;
+  /** Writes one batch for the next flush. */
+  #send(lane: Lane, model: Model, segments: readonly Segment[], now: number, suspicion?: number): void {
+    const slices = segments.map(({ submission, from, to }): Slice => ({ items: submission.items, from, to }));
+    const count = countOf(segments);
+    model.noteDispatch(segments, now);
     const id = lane.host.nextId();
     const bytes = batchBytes(model.plan, slices[0]!.items[slices[0]!.from]!, count);
     const place = lane.host.reserve(bytes, {
@@ -226,23 +192,22 @@ export class Dispatcher {
       onReply: (header, reply) => this.#reply(lane, header, reply),
     });
     encodeBatch(model.plan, model.handle, id, slices, place);
-    lane.batches.set(id, { model, segments, bytes });
-    lane.bytes += bytes;
-    return id;
+    lane.add(
+      id,
+      suspicion === undefined ? { model, segments, bytes } : { model, segments, bytes, suspicion },
+    );
   }
 
   #sendSuspect(lane: Lane): void {
     if (lane.batches.size > 0) return;
     const now = this.#clock.monotonic();
-    for (let suspect = this.#suspects.shift(); suspect; suspect = this.#suspects.shift()) {
-      const { model, submission, index } = suspect;
-      if (submission.answered(index)) continue;
-      if (submission.deadline <= now)
-        model.fail(submission, index, 'DEADLINE', 'the model host ended meanwhile');
+    for (let suspect = this.#suspects.next(); suspect; suspect = this.#suspects.next()) {
+      const { model, submission, index, suspicion } = suspect;
+      if (submission.deadline <= now) model.fail(submission, index, 'DEADLINE', late(model, submission, now));
       else if (!lane.models.has(model))
         model.fail(submission, index, 'MODEL_REFUSED', `${model.key} no longer serves`);
       else {
-        this.#alone.set(this.#send(lane, model, [{ submission, from: index, to: index + 1 }], now), suspect);
+        this.#send(lane, model, [{ submission, from: index, to: index + 1 }], now, suspicion);
         return;
       }
     }
@@ -252,17 +217,14 @@ export class Dispatcher {
   #reply(lane: Lane, header: FrameHeader, frame: Uint8Array): void {
     const batch = lane.batches.get(header.id);
     if (!batch) return;
-    lane.batches.delete(header.id);
-    lane.bytes -= batch.bytes;
-    this.#alone.delete(header.id);
-    if (header.status === FAILED) this.#failed(batch, frame);
-    else this.#succeeded(batch, header, frame);
-    this.#drained(lane);
-    if (!this.#refilling) {
-      // Replies come several to a chunk: one refill after the last of them shares a write.
-      this.#refilling = true;
-      queueMicrotask(this.#refill);
-    }
+    // A reply that cannot be read throws here and ends the host; the batch is then still in the lane and not lost.
+    if (header.status === FAILED) this.#failed(batch, hostError(frame));
+    else this.#succeeded(batch, header, decodeBatch(batch.model.plan, header, frame));
+    lane.remove(header.id, batch);
+    if (this.#refilling) return;
+    // Replies come several to a chunk: one refill after the last of them shares a write.
+    this.#refilling = true;
+    queueMicrotask(this.#refill);
   }
 
   readonly #refill = (): void => {
@@ -270,8 +232,7 @@ export class Dispatcher {
     this.#pump();
   };
 
-  #succeeded({ model, segments }: Batch, header: FrameHeader, frame: Uint8Array): void {
-    const decoded = decodeBatch(model.plan, header, frame);
+  #succeeded({ model, segments }: Batch, header: FrameHeader, decoded: DecodedBatch): void {
     const { stats } = model;
     stats.runs++;
     stats.computeUs += header.micros;
@@ -282,53 +243,26 @@ export class Dispatcher {
         if (output) {
           stats.items++;
           submission.answer(index, { ok: true, output });
-        } else
-          model.fail(
-            submission,
-            index,
-            'MODEL_OUTPUT',
-            `${model.key} gave a value that is not a finite number`,
-          );
+        } else model.fail(submission, index, 'MODEL_OUTPUT', `${model.key} gave a number that is not finite`);
       }
     }
   }
 
   /** An error of one item is its answer; an error of several is looked for one by one. */
-  #failed({ model, segments }: Batch, frame: Uint8Array): void {
-    const error = hostError(frame);
-    const items = itemsOf(model, segments, 0);
-    if (items.length > 1) for (const item of items) this.#suspects.push(item);
-    else for (const { submission, index } of items) model.fail(submission, index, error.code, error.message);
+  #failed(batch: Batch, { code, message }: GatewayError): void {
+    if (countOf(batch.segments) > 1) this.#suspects.addFailed(batch);
+    else this.#answer(batch, code, message);
   }
 
-  #suspect(id: number, { model, segments }: Batch): void {
-    const before = this.#alone.get(id);
-    this.#alone.delete(id);
-    const crashes = (before?.crashes ?? 0) + 1;
-    const items = itemsOf(model, segments, crashes);
-    if (items.length > 1 || crashes < 2) {
-      for (const item of items) this.#suspects.push(item);
-      return;
+  #poison(batch: Batch): void {
+    this.#answer(batch, 'POISON', `this input ended the model host twice in ${batch.model.key}`);
+    this.#options.onPoison(batch.model);
+  }
+
+  #answer({ model, segments }: Batch, code: string, message: string): void {
+    for (const { submission, from, to } of segments) {
+      for (let index = from; index < to; index++) model.fail(submission, index, code, message);
     }
-    for (const { submission, index } of items)
-      model.fail(submission, index, 'POISON', `this input ended the model host twice in ${model.key}`);
-    this.#options.onPoison(model);
-  }
-
-  readonly #onDrained = new Map<Lane, () => void>();
-
-  #drain(lane: Lane): Promise<void> {
-    this.#draining.add(lane);
-    return new Promise((resolve) => {
-      this.#onDrained.set(lane, resolve);
-      this.#drained(lane);
-    });
-  }
-
-  #drained(lane: Lane): void {
-    if (lane.batches.size > 0 || !this.#draining.delete(lane)) return;
-    this.#onDrained.get(lane)?.();
-    this.#onDrained.delete(lane);
   }
 
   #sweepBy(time: number): void {
@@ -343,26 +277,16 @@ export class Dispatcher {
     this.#sweepAt = Number.POSITIVE_INFINITY;
     const now = this.#clock.monotonic();
     let next = Number.POSITIVE_INFINITY;
-    const message = (submission: Submission, model: Model): string =>
-      `waited ${Math.round(now - submission.since)} ms for ${model.key}`;
     for (const model of this.#models) {
       for (const submission of model.queue) {
         if (submission.deadline > now) next = Math.min(next, submission.deadline);
-        else model.failRest(submission, 'DEADLINE', message(submission, model));
+        else model.failRest(submission, 'DEADLINE', late(model, submission, now));
       }
     }
     for (const { model, submission, index } of this.#suspects) {
       if (submission.deadline > now) next = Math.min(next, submission.deadline);
-      else model.fail(submission, index, 'DEADLINE', message(submission, model));
+      else model.fail(submission, index, 'DEADLINE', late(model, submission, now));
     }
     if (Number.isFinite(next)) this.#sweepBy(next);
   }
-}
-
-function itemsOf(model: Model, segments: readonly Segment[], crashes: number): Suspect[] {
-  const items: Suspect[] = [];
-  for (const { submission, from, to } of segments) {
-    for (let index = from; index < to; index++) items.push({ model, submission, index, crashes });
-  }
-  return items;
 }

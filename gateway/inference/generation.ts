@@ -6,7 +6,7 @@ import { batchBytes, decodeBatch, encodeBatch } from './batch.ts';
 import { verifyHash } from './bundle.ts';
 import { FAILED } from './frames.ts';
 import { compareOutputs, type GoldenSample, readGolden } from './golden.ts';
-import { type HostExit, HostProcess, hostError } from './host-process.ts';
+import { BLAME, type HostExit, HostProcess, hostError } from './host-process.ts';
 import type { Model } from './submission.ts';
 
 /** A host with its models loaded and checked, ready to serve. */
@@ -44,11 +44,15 @@ export async function makeGeneration(options: GenerationOptions): Promise<Genera
   let starts = 0;
   for (;;) {
     if (signal.aborted) throw new GatewayError('STOPPING', 'the gateway is stopping');
+    let blame = 0;
     const host: HostProcess = new HostProcess({
       clock: options.clock,
       log,
       maxBytes: options.maxBytes,
-      onExit: (exit) => options.onExit(host, exit),
+      onExit: (exit) => {
+        blame = BLAME[exit.kind];
+        options.onExit(host, exit);
+      },
     });
     options.onStart(host);
     const abort = (): void => host.kill('closed');
@@ -68,9 +72,9 @@ export async function makeGeneration(options: GenerationOptions): Promise<Genera
     } catch (error) {
       if (!loading && ++starts >= START_CRASHES) throw asGatewayError(error);
       if (!loading) continue;
-      const count = (crashes.get(loading) ?? 0) + 1;
+      const count = (crashes.get(loading) ?? 0) + blame;
       crashes.set(loading, count);
-      if (count >= LOAD_CRASHES)
+      if (count >= LOAD_CRASHES - 1e-9)
         refused.set(
           loading,
           new GatewayError('MODEL_LOAD', `${loading.key} ends the model host when it is loaded`),

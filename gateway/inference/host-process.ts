@@ -27,7 +27,8 @@ const STDERR_KEPT = 4096;
 const CONTROL_LIMIT_MS = 60_000;
 /** Why a host is gone. */
 export interface HostExit {
-  readonly kind: 'closed' | 'crashed' | 'hung' | 'broken-protocol';
+  /** `killed`: by somebody else, such as the kernel when memory ran out. */
+  readonly kind: 'closed' | 'crashed' | 'killed' | 'hung' | 'broken-protocol';
   /** For people: the signal or exit code, and the last of what the host wrote to standard error. */
   readonly detail: string;
 }
@@ -50,6 +51,15 @@ export interface HostOptions {
   /** Runs once, whatever way it ends. */
   onExit(exit: HostExit): void;
 }
+
+/** How much the end of a host says about what it was doing. A kill from outside says little: few inputs do that. */
+export const BLAME: Readonly<Record<HostExit['kind'], number>> = {
+  crashed: 1,
+  hung: 1,
+  'broken-protocol': 1,
+  killed: 0.2,
+  closed: 0,
+};
 
 /** One model host process, from spawn to exit. */
 export class HostProcess {
@@ -99,7 +109,10 @@ export class HostProcess {
       this.#stderr = (this.#stderr + text).slice(-STDERR_KEPT);
     });
     this.#child.once('error', (error) => this.#gone_(`could not be started: ${error.message}`));
-    this.#child.once('close', (code, signal) => this.#gone_(signal ?? `exit code ${code}`));
+    this.#child.once('close', (code, signal) => {
+      if (signal === 'SIGKILL' && this.#ending === 'crashed') this.#ending = 'killed';
+      this.#gone_(signal ?? `exit code ${code}`);
+    });
     this.#stopTimer = every(options.clock, TICK_MS, () => this.#tick());
   }
 
@@ -189,9 +202,10 @@ export class HostProcess {
     const header = readHeader(frame);
     const request = this.#pending.get(header.id);
     if (!request) throw new RangeError(`a reply to ${header.id}, which nobody asked`);
-    this.#pending.delete(header.id);
     this.#idleTicks = 0;
+    // When the reply cannot be read this throws, and the request still counts as unanswered.
     request.onReply(header, frame);
+    this.#pending.delete(header.id);
   }
 
   /** Counts ticks and not time: when this process was the one that stood still, replies get a turn before the verdict. */

@@ -128,9 +128,8 @@ class InferenceParts implements InferenceService {
     this.#stopping = true;
     const late = new Promise<void>((resolve) => void this.#options.clock.after(STOP_MS, resolve));
     await Promise.race([this.#dispatcher.idle(), late]);
-    this.#dispatcher.stop();
+    this.#dispatcher.stop('STOPPING', 'the gateway is stopping');
     await this.#supervisor.stop();
-    this.#dispatcher.fail('STOPPING', 'the gateway is stopping');
   }
 
   model(reference: string): ModelInfo {

@@ -63,6 +63,16 @@ export interface Segment {
   readonly to: number;
 }
 
+export function countOf(segments: readonly Segment[]): number {
+  let count = 0;
+  for (const { from, to } of segments) count += to - from;
+  return count;
+}
+
+/** Message of a missed deadline. */
+export const late = (model: Model, submission: Submission, now: number): string =>
+  `waited ${Math.round(now - submission.since)} ms for ${model.key}`;
+
 /** A bundle as the gateway runs it: its queue, its counters and where it is loaded. */
 export class Model {
   readonly bundle: Bundle;
@@ -82,6 +92,17 @@ export class Model {
     this.plan = plan;
     this.key = `${bundle.manifest.name}@${bundle.manifest.version}`;
     this.handle = handle;
+  }
+
+  /** Counts a batch that goes out now. */
+  noteDispatch(segments: readonly Segment[], now: number): void {
+    const { stats } = this;
+    for (const { submission, from, to } of segments) {
+      const queued = now - submission.since;
+      stats.queueMs += queued * (to - from);
+      stats.queueMaxMs = Math.max(stats.queueMaxMs, queued);
+    }
+    stats.largestBatch = Math.max(stats.largestBatch, countOf(segments));
   }
 
   /** Answers one item with a code. */

@@ -178,7 +178,7 @@ export class Supervisor {
     this.#hosts.delete(host);
     const serving = this.#current?.host === host;
     if (serving) this.#current = null;
-    dispatcher.lost(host);
+    dispatcher.lost(host, exit.kind);
     if (exit.kind === 'closed' || this.#abort.signal.aborted) return;
     this.#restarts++;
     this.#crashes.push(clock.monotonic());
