@@ -302,7 +302,7 @@ export class Consumer<Job> {
     const before = this.#staged;
     const run = async () => {
       if (stage.stateful) await before;
-      return stage.run(unit.jobs, unit.snapshot !== undefined);
+      return stage.run(unit.jobs, unit.snapshot !== undefined, this.#abort.signal);
     };
     const outcome = run();
     this.#staged = outcome.catch(() => undefined);

@@ -1,21 +1,24 @@
 import type { Clock } from '../ports/clock.ts';
-import type { Inference, ModelAnswer, ModelInfo, ModelInput, ModelOutput } from '../ports/inference.ts';
+import type { ModelAnswer, ModelOutput } from '../ports/inference.ts';
 import type { Meter, Usage } from '../ports/meter.ts';
 import type { NewRecord } from '../store/types.ts';
 import type { ClosedWindow } from '../stream/window.ts';
 import { Histogram } from './histogram.ts';
-import { KeptStates } from './kept-states.ts';
+import type { ModelCalls } from './model-calls.ts';
 import type { ResultText } from './result-json.ts';
 import type { Outcome, Stage } from './unit.ts';
 
 /** Bytes of bookkeeping per waiting window, besides its values. */
 const WINDOW_OVERHEAD = 128;
+/** Windows up to this size are kept with the reason why the model did not answer them. */
+const KEPT_BYTES = 64 * 1024;
+/** Answers that say nothing about the window: the model did not come to it. */
+const SHED: ReadonlySet<string> = new Set(['DEADLINE', 'QUEUE_FULL']);
 
 export interface ModelStageOptions {
   readonly pipeline: string;
-  readonly model: string;
   readonly columns: number;
-  readonly inference: Inference;
+  readonly calls: ModelCalls;
   readonly text: ResultText;
   /** Absent: nothing is billed. */
   readonly meter: Meter | undefined;
@@ -30,41 +33,32 @@ export interface ModelStageOptions {
   readonly shedding: (count: number) => void;
 }
 
-/** Counters since the start of the process. */
-export interface ModelStageCounters {
-  windows: number;
-  results: number;
-  errors: number;
-  shed: number;
-  batches: number;
-}
-
-/** Runs windows through a model and makes result documents, rejects and usages of the answers. */
+/** Makes result documents, rejects and usages of what the model answers to windows. */
 export class ModelStage implements Stage<ClosedWindow> {
-  readonly counters: ModelStageCounters = { windows: 0, results: 0, errors: 0, shed: 0, batches: 0 };
+  /** Since the start of the process. */
+  readonly counters = { windows: 0, results: 0, errors: 0, shed: 0 };
   /** From the arrival of the reading that completed a window to the commit of its result, in ms. */
   readonly latency = new Histogram();
   readonly #options: ModelStageOptions;
-  readonly #states = new KeptStates();
-  readonly #account: string;
-  #info: ModelInfo;
+  readonly #calls: ModelCalls;
+  readonly #patience: number;
 
   constructor(options: ModelStageOptions) {
     this.#options = options;
-    this.#account = `pipeline/${options.pipeline}`;
-    this.#info = options.inference.model(options.model);
+    this.#calls = options.calls;
+    this.#patience = options.deadlineMs ?? Number.POSITIVE_INFINITY;
   }
 
   get batch(): number {
-    return Math.max(1, this.#info.maxBatch);
+    return Math.max(1, this.#calls.info.maxBatch);
   }
 
   get stateful(): boolean {
-    return this.#info.recurrent;
+    return this.#calls.info.recurrent;
   }
 
   get stateBytes(): number {
-    return this.#states.bytes;
+    return this.#calls.states.bytes;
   }
 
   size(window: ClosedWindow): number {
@@ -72,194 +66,126 @@ export class ModelStage implements Stage<ClosedWindow> {
   }
 
   shed(window: ClosedWindow): string {
-    this.counters.windows++;
-    this.#drop(1);
-    return this.#identity(window);
+    this.#shed(1);
+    return identity(window);
   }
 
   restore(key: string, bytes: Uint8Array): void {
-    this.#states.restore(key, bytes);
+    this.#calls.states.restore(key, bytes);
   }
 
-  async replay(windows: readonly ClosedWindow[], skipped: ReadonlySet<string>): Promise<void> {
-    await this.#infer(windows.filter((window) => !skipped.has(this.#identity(window))));
+  async replay(
+    windows: readonly ClosedWindow[],
+    skipped: ReadonlySet<string>,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const seen = windows.filter((window) => !skipped.has(identity(window)));
+    await this.#calls.answer(seen, { deadline: Number.POSITIVE_INFINITY, signal });
   }
 
-  async run(windows: readonly ClosedWindow[], snapshot: boolean): Promise<Outcome> {
-    const { clock, inference, model, text } = this.#options;
-    this.#info = inference.model(model);
-    text.use(this.#info);
+  async run(windows: readonly ClosedWindow[], snapshot: boolean, signal: AbortSignal): Promise<Outcome> {
+    const { clock, text } = this.#options;
+    text.use(this.#calls.lookUp());
     const startedAt = clock.now();
-    const skipped: string[] = [];
-    const live = this.#inTime(windows, startedAt, skipped);
-    const answers = await this.#infer(live);
+    const [live, stale] = this.#inTime(windows, startedAt);
+    const answers = await this.#calls.answer(live, { deadline: this.#patience, signal });
     const results: NewRecord<string>[] = [];
     const rejects: NewRecord<string>[] = [];
     const uses: Usage[] = [];
+    const unanswered: ClosedWindow[] = [];
     for (let i = 0; i < live.length; i++) {
       const window = live[i]!;
       const answer = answers[i]!;
-      const record = { device: window.key, time: window.time, flags: 0 };
+      const { key: device, time } = window;
       if (answer.ok) {
-        const value = text.document(window.key, window.time, window.ordinal, answer.output.outputs);
-        results.push({ ...record, value });
+        const value = text.document(device, time, window.ordinal, answer.output.outputs);
+        results.push({ device, time, flags: 0, value });
         if (this.#options.meter) uses.push(this.#usage(window, answer.output, value, startedAt));
-      } else {
-        rejects.push({ ...record, value: this.#rejection(window, answer.code, answer.message) });
-        if (this.stateful) skipped.push(this.#identity(window));
+        continue;
       }
+      unanswered.push(window);
+      if (SHED.has(answer.code)) continue;
+      rejects.push({ device, time, flags: 0, value: this.#rejection(window, answer.code, answer.message) });
     }
     const state: { key: string; bytes: Uint8Array }[] = [];
-    if (snapshot) this.#states.snapshot((key, bytes) => state.push({ key, bytes }));
+    if (snapshot) this.#calls.states.snapshot((key, bytes) => state.push({ key, bytes }));
+    const shed = stale.length + unanswered.length - rejects.length;
     return {
       appends: [
         ...(results.length > 0 ? [{ stream: this.#options.results, records: results }] : []),
         ...(rejects.length > 0 ? [{ stream: this.#options.rejected, records: rejects }] : []),
       ],
       ops: uses.length > 0 ? this.#options.meter!.charge(uses) : [],
-      skipped,
+      skipped: this.stateful ? [...stale, ...unanswered].map(identity) : [],
       state,
-      committed: () => this.#committed(live, answers, results),
+      committed: () => {
+        this.counters.windows += live.length + stale.length - shed;
+        this.counters.results += results.length;
+        this.counters.errors += rejects.length;
+        if (shed > 0) this.#shed(shed);
+        this.#tell(live, answers, results);
+      },
     };
   }
 
-  #committed(
+  #tell(
     windows: readonly ClosedWindow[],
     answers: readonly ModelAnswer[],
     results: readonly NewRecord<string>[],
   ): void {
     const { clock, published } = this.#options;
     const now = clock.now();
-    this.counters.windows += windows.length;
-    this.counters.results += results.length;
-    this.counters.errors += windows.length - results.length;
     for (let i = 0; i < windows.length; i++) {
       if (answers[i]!.ok) this.latency.record(now - windows[i]!.arrival);
     }
     for (const { device, value } of results) published(device, value);
   }
 
-  /** Answers in the order of `windows`, whatever batches they went in. */
-  async #infer(windows: readonly ClosedWindow[]): Promise<ModelAnswer[]> {
-    const answers = new Array<ModelAnswer>(windows.length);
-    if (!this.stateful) {
-      await this.#batches(
-        windows.map((_, i) => i),
-        windows,
-        answers,
-      );
-      return answers;
-    }
-    for (const wave of wavesOf(windows)) await this.#batches(wave, windows, answers);
-    return answers;
+  /** The windows that are worth computing at `now`, and those whose deadline has passed. */
+  #inTime(windows: readonly ClosedWindow[], now: number): [readonly ClosedWindow[], readonly ClosedWindow[]] {
+    if (this.#options.deadlineMs === undefined) return [windows, []];
+    const earliest = now - this.#patience;
+    const stale = windows.filter(({ arrival }) => arrival < earliest);
+    return stale.length === 0
+      ? [windows, stale]
+      : [windows.filter(({ arrival }) => arrival >= earliest), stale];
   }
 
-  async #batches(
-    indexes: readonly number[],
-    windows: readonly ClosedWindow[],
-    answers: ModelAnswer[],
-  ): Promise<void> {
-    const batches: Promise<void>[] = [];
-    for (let from = 0; from < indexes.length; from += this.batch) {
-      batches.push(this.#batch(indexes.slice(from, from + this.batch), windows, answers));
-    }
-    await Promise.all(batches);
-  }
-
-  async #batch(
-    indexes: readonly number[],
-    windows: readonly ClosedWindow[],
-    answers: ModelAnswer[],
-  ): Promise<void> {
-    const { inference, model, columns } = this.#options;
-    const recurrent = this.stateful;
-    const items = indexes.map((i): ModelInput => {
-      const { key, values, rows } = windows[i]!;
-      return { state: recurrent ? this.#states.get(key) : undefined, window: values, rows, columns };
-    });
-    const answered = await inference.run(model, items);
-    this.counters.batches++;
-    for (let n = 0; n < indexes.length; n++) {
-      const i = indexes[n]!;
-      const answer = answered[n] ?? NO_ANSWER;
-      answers[i] = answer;
-      if (recurrent && answer.ok && answer.output.state)
-        this.#states.set(windows[i]!.key, answer.output.state);
-    }
-  }
-
-  #inTime(windows: readonly ClosedWindow[], now: number, skipped: string[]): readonly ClosedWindow[] {
-    const { deadlineMs } = this.#options;
-    if (deadlineMs === undefined) return windows;
-    const live = windows.filter((window) => now - window.arrival <= deadlineMs);
-    if (live.length === windows.length) return windows;
-    if (this.stateful) {
-      for (const window of windows) {
-        if (now - window.arrival > deadlineMs) skipped.push(this.#identity(window));
-      }
-    }
-    this.counters.windows += windows.length - live.length;
-    this.#drop(windows.length - live.length);
-    return live;
-  }
-
-  #drop(count: number): void {
+  #shed(count: number): void {
+    this.counters.windows += count;
     this.counters.shed += count;
     this.#options.shedding(count);
   }
 
-  #identity(window: ClosedWindow): string {
-    return `${window.key}/${window.time}-${window.ordinal}`;
-  }
-
   #rejection(window: ClosedWindow, code: string, message: string): string {
-    const id = this.#options.text.id(window.key, window.time, window.ordinal);
-    const { pipeline } = this.#options;
-    const { key: device, time, rows } = window;
-    return JSON.stringify({
-      id,
-      pipeline,
-      device,
-      time,
-      code,
-      message,
-      rows,
-      columns: this.#options.columns,
-    });
+    const { pipeline, columns, text } = this.#options;
+    const { key: device, time, rows, values } = window;
+    const id = text.id(device, time, window.ordinal);
+    const f64 = values.byteLength <= KEPT_BYTES ? base64(values) : undefined;
+    return JSON.stringify({ id, pipeline, device, time, code, message, rows, columns, f64 });
   }
 
   #usage(window: ClosedWindow, output: ModelOutput, answer: string, startedAt: number): Usage {
+    const { text, columns, pipeline } = this.#options;
     const { values, rows } = window;
-    const requestId = this.#options.text.id(window.key, window.time, window.ordinal);
-    const bytes = Buffer.from(values.buffer, values.byteOffset, values.byteLength);
+    const requestId = text.id(window.key, window.time, window.ordinal);
     return {
       requestId,
-      account: this.#account,
-      model: this.#info,
+      account: `pipeline/${pipeline}`,
+      model: this.#calls.info,
       startedAt,
       computeUs: Math.round(output.computeUs),
       bytesIn: values.byteLength,
       bytesOut: Buffer.byteLength(answer),
-      // The window as the model got it: row-major little-endian doubles.
-      request: `{"id":${JSON.stringify(requestId)},"rows":${rows},"columns":${this.#options.columns},"f64":"${bytes.toString('base64')}"}`,
+      request: `{"id":${JSON.stringify(requestId)},"rows":${rows},"columns":${columns},"f64":"${base64(values)}"}`,
       answer,
     };
   }
 }
 
-const NO_ANSWER: ModelAnswer = { ok: false, code: 'INTERNAL', message: 'the model host gave no answer' };
+const identity = ({ key, time, ordinal }: ClosedWindow): string => `${key}/${time}-${ordinal}`;
 
-/** Indexes in waves that hold each key at most once, in order per key. */
-function wavesOf(windows: readonly ClosedWindow[]): number[][] {
-  const seen = new Map<string, number>();
-  const waves: number[][] = [];
-  for (let i = 0; i < windows.length; i++) {
-    const { key } = windows[i]!;
-    const wave = seen.get(key) ?? 0;
-    seen.set(key, wave + 1);
-    const members = waves[wave];
-    if (members === undefined) waves[wave] = [i];
-    else members.push(i);
-  }
-  return waves;
+/** Row-major little-endian doubles. */
+function base64(values: Float64Array): string {
+  return Buffer.from(values.buffer, values.byteOffset, values.byteLength).toString('base64');
 }

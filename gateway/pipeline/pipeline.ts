@@ -10,6 +10,7 @@ import { Joiner } from '../stream/join.ts';
 import type { ClosedWindow } from '../stream/window.ts';
 import { planColumns } from './column-plan.ts';
 import { Consumer } from './consumer.ts';
+import { ModelCalls } from './model-calls.ts';
 import { ModelStage } from './model-stage.ts';
 import { ResultText } from './result-json.ts';
 import type { RecordSource } from './source.ts';
@@ -66,7 +67,7 @@ export interface PipelineParts {
 export class Pipeline {
   readonly id: string;
   readonly #parts: PipelineParts;
-  #running: { consumer: Consumer<ClosedWindow>; stage: ModelStage; operator: WindowOperator } | undefined;
+  #running: Running | undefined;
 
   constructor(parts: PipelineParts) {
     this.id = parts.pipeline.id;
@@ -77,7 +78,6 @@ export class Pipeline {
   async start(signal: AbortSignal): Promise<void> {
     this.#running = build(this.#parts);
     await this.#running.consumer.start(signal);
-    this.#parts.alarms.clear(this.#alarmKind);
   }
 
   async stop(): Promise<void> {
@@ -86,7 +86,7 @@ export class Pipeline {
 
   stats(): PipelineStats | undefined {
     if (this.#running === undefined) return undefined;
-    const { consumer, stage, operator } = this.#running;
+    const { consumer, stage, calls, operator } = this.#running;
     const { latency } = stage;
     return {
       id: this.id,
@@ -94,6 +94,7 @@ export class Pipeline {
       ...operator.windower.counters,
       unmatched: operator.joiner?.counters.unmatched ?? 0,
       queued: consumer.queued,
+      batches: calls.batches,
       keys: consumer.keys,
       stateBytes: consumer.stateBytes,
       latency: {
@@ -104,28 +105,27 @@ export class Pipeline {
       },
     };
   }
-
-  get #alarmKind(): string {
-    return 'pipeline-failed';
-  }
 }
 
-function build(parts: PipelineParts): {
-  consumer: Consumer<ClosedWindow>;
-  stage: ModelStage;
-  operator: WindowOperator;
-} {
+interface Running {
+  readonly consumer: Consumer<ClosedWindow>;
+  readonly stage: ModelStage;
+  readonly calls: ModelCalls;
+  readonly operator: WindowOperator;
+}
+
+function build(parts: PipelineParts): Running {
   const { gateway, pipeline, source, store, inference, clock, alarms } = parts;
   const { id, window, join, key, queue } = pipeline;
   const log = parts.log.child(`pipeline ${id}`);
   const model = inference.model(pipeline.model);
   const plan = planColumns(pipeline, model, parts.sourceConfigs);
   const columns = new Columns(plan.names);
+  const calls = new ModelCalls({ model: pipeline.model, columns: columns.count, inference, clock, log });
   const stage = new ModelStage({
     pipeline: id,
-    model: pipeline.model,
     columns: columns.count,
-    inference,
+    calls,
     text: new ResultText(`${gateway}/${id}`, id),
     meter: parts.meter,
     clock,
@@ -185,7 +185,7 @@ function build(parts: PipelineParts): {
       });
     },
   });
-  return { consumer, stage, operator: operator! };
+  return { consumer, stage, calls, operator: operator! };
 }
 
 /** A quarter of what the smallest source keeps, so that what a replay needs is still there. */

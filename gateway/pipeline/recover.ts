@@ -90,7 +90,7 @@ function damaged(log: Log, name: string, key: string, error: unknown): void {
 }
 
 async function refeed<Job>(recovery: Recovery<Job>, loaded: LoadedState): Promise<ConsumerEvent[]> {
-  const { source, cursors, operator, stage, signal, takeJobs } = recovery;
+  const { source, cursors, operator, signal } = recovery;
   const skipped = new Set(loaded.events.flatMap((event) => (event.kind === 'skipped' ? event.windows : [])));
   const events = loaded.events.filter((event) => event.kind !== 'skipped');
   let jobs: Job[] = [];
@@ -105,25 +105,26 @@ async function refeed<Job>(recovery: Recovery<Job>, loaded: LoadedState): Promis
     });
     const records = typeof pulled === 'number' ? pulled : await pulled;
     if (records === 0) break;
-    jobs = await replayed(stage, jobs, takeJobs(), skipped, REPLAY_JOBS);
+    jobs = await replayed(recovery, jobs, skipped, REPLAY_JOBS);
   }
   while (next < events.length && reached(cursors, events[next]!.position))
     applyEvent(operator, events[next++]!);
-  await replayed(stage, jobs, takeJobs(), skipped, 1);
+  await replayed(recovery, jobs, skipped, 1);
   return events.slice(next);
 }
 
+/** Hands on what feeding made once it is `least` jobs; answers what is kept for the next time. */
 async function replayed<Job>(
-  stage: Stage<Job>,
+  { stage, takeJobs, signal }: Recovery<Job>,
   kept: Job[],
-  more: Job[],
   skipped: ReadonlySet<string>,
   least: number,
 ): Promise<Job[]> {
+  const more = takeJobs();
   if (!stage.stateful) return [];
   const jobs = kept.concat(more);
   if (jobs.length < least) return jobs;
-  await stage.replay(jobs, skipped);
+  await stage.replay(jobs, skipped, signal);
   return [];
 }
 

@@ -36,10 +36,10 @@ export interface Stage<Job> {
   readonly batch: number;
   /** Whether a unit may only begin when the one before has been through {@link run}. */
   readonly stateful: boolean;
-  /** Rejects only when the gateway is stopping, or with an error after which the same jobs may be tried again. */
-  run(jobs: readonly Job[], snapshot: boolean): Promise<Outcome>;
+  /** Rejects only when `signal` is aborted. */
+  run(jobs: readonly Job[], snapshot: boolean, signal: AbortSignal): Promise<Outcome>;
   /** Repeats jobs whose outcome was committed before a restart, for their effect on the stage's state. */
-  replay(jobs: readonly Job[], skipped: ReadonlySet<string>): Promise<void>;
+  replay(jobs: readonly Job[], skipped: ReadonlySet<string>, signal: AbortSignal): Promise<void>;
   restore(key: string, bytes: Uint8Array): void;
   readonly stateBytes: number;
   /** Bytes a waiting job holds. */
