@@ -39,6 +39,11 @@ export class ScriptedBroker {
     return find()!;
   }
 
+  /** Sends bytes as they are to every client. */
+  raw(bytes: Buffer): void {
+    for (const socket of this.#sockets) socket.write(bytes);
+  }
+
   #onSocket(socket: Socket): void {
     this.#sockets.add(socket);
     const version = this.#version;
