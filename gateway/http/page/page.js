@@ -101,8 +101,8 @@ function showStatus(s) {
       s.streams,
       [
         ['Stream', (r) => r.id],
-        ['', (r) => sparkline(s.rates.streams[r.id])],
         ['Rate', (r) => last(s.rates.streams[r.id]), 'number'],
+        ['', (r) => sparkline(s.rates.streams[r.id])],
         ['Accepted', (r) => number(r.accepted), 'number'],
         ['Rejected', (r) => number(r.rejected), 'number'],
         ['Devices', (r) => number(r.devices), 'number'],
@@ -118,8 +118,8 @@ function showStatus(s) {
       s.pipelines,
       [
         ['Pipeline', (r) => r.id],
-        ['', (r) => sparkline(s.rates.pipelines[r.id])],
         ['Rate', (r) => last(s.rates.pipelines[r.id]), 'number'],
+        ['', (r) => sparkline(s.rates.pipelines[r.id])],
         ['Model', (r) => r.model],
         ['Results', (r) => number(r.results), 'number'],
         ['Pending', (r) => number(r.pending), 'number'],
