@@ -55,6 +55,8 @@ export const ERROR_CODES = {
   DECODE_DEVICE: 'Use a device name of 1 to 128 characters without "/", "+", "#" and control characters.',
   DECODE_LIMIT: 'Send smaller payloads, or more of them.',
   // upstream
+  UPSTREAM_REFUSED:
+    'The receiver will never take this record: mend the receiver and send the kept record by hand.',
   UPSTREAM_SINK:
     'Check the address, the credentials and the path of this sink under `upstream` in gateway.yaml.',
   // inference

@@ -41,9 +41,7 @@ export function createMqttSink({ upstream, gateway, clock, log, random = Math.ra
       return await publishInOrder(records, { link, client, topic, qos, inFlight, clock }, signal);
     },
     onReady: (listener) => link.onUp(listener),
-    async start() {
-      link.start();
-    },
+    start: (signal) => link.start(signal),
     stop: () => link.stop(),
   };
 }

@@ -8,6 +8,8 @@ import { reconnectPauses } from './reconnect.ts';
 const CONNECT_TIMEOUT_MS = 15_000;
 const KEEP_ALIVE_S = 30;
 const STOP_TIMEOUT_MS = 2000;
+/** A start does not wait longer than this for a broker that may be away for days. */
+const FIRST_ATTEMPT_MS = 500;
 
 export interface LinkParts {
   readonly mqtt: NonNullable<UpstreamConfig['mqtt']>;
@@ -38,6 +40,7 @@ export class Link {
   #attempts: Generator<number, never>;
   #cancelAttempt: (() => void) | undefined;
   #onUp: () => void = () => {};
+  #onAttempt: () => void = () => {};
   #onLost: ((reason: string) => void) | undefined;
   connected = false;
   reason = 'not connected yet';
@@ -68,9 +71,18 @@ export class Link {
     };
   }
 
-  start(): void {
+  /** Resolves with the end of the first attempt, or after a moment: the rest goes on by itself. */
+  start(signal: AbortSignal): Promise<void> {
     this.#running = true;
-    this.#attempt();
+    return new Promise((resolve) => {
+      const cancel = this.#parts.clock.after(FIRST_ATTEMPT_MS, resolve);
+      signal.addEventListener('abort', () => resolve(), { once: true });
+      this.#onAttempt = () => {
+        cancel();
+        resolve();
+      };
+      this.#attempt();
+    });
   }
 
   async stop(): Promise<void> {
@@ -135,6 +147,7 @@ export class Link {
     };
     this.connected = true;
     this.#attempts = this.#pauses();
+    this.#onAttempt();
     this.#onUp();
   }
 
@@ -152,6 +165,7 @@ export class Link {
 
   #failed(reason: string): void {
     this.reason = reason;
+    this.#onAttempt();
     if (!this.#running) return;
     const { clock, log, mqtt } = this.#parts;
     const pause = this.#attempts.next().value;

@@ -1,3 +1,4 @@
+import type { ErrorCode } from '../errors.ts';
 import type { UpstreamRecord } from '../ports/sink.ts';
 import { textCodec } from '../store/codecs.ts';
 import type { NewRecord, Store } from '../store/types.ts';
@@ -29,7 +30,7 @@ export function parkedRecord(
 ): NewRecord<string> {
   const { id, kind, source, device, time, body } = record;
   const document = {
-    code: 'UPSTREAM_REFUSED',
+    code: 'UPSTREAM_REFUSED' satisfies ErrorCode,
     message: reason,
     sink,
     time: now,

@@ -172,7 +172,10 @@ test('a pause ends by time, by call, by a call that came before, and by abort', 
   await pause.wait(Number.POSITIVE_INFINITY, abort.signal);
 });
 
-test('a rate follows a steady flow and fades', () => {
+test('a rate follows a steady flow from its beginning and fades', () => {
+  const young = new Rate(0);
+  for (let now = 100; now <= 2000; now += 100) young.add(5, now);
+  expect(young.value(2000)).toBeCloseTo(50, -1);
   const rate = new Rate(0);
   for (let now = 0; now <= 200_000; now += 100) rate.add(5, now);
   expect(rate.value(200_000)).toBeCloseTo(50, 0);

@@ -48,8 +48,11 @@ function parserOf(format: 'epoch-ms' | 'epoch-s' | 'iso8601', path: string): (ra
   };
 }
 
-/** A decimal number as JSON, CSV and plain text write it; no hexadecimal, no `NaN`. */
-export const DECIMAL = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$/;
+/**
+ * A decimal number as JSON, CSV and plain text write it; no hexadecimal, no `NaN`. Each character matches in one way
+ * only, so that no payload can make it slow.
+ */
+export const DECIMAL = /^[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?$/;
 
 /** Seconds to milliseconds, rounded to the microsecond: doubles cannot hold more of a present-day time. */
 export const secondsToMs = (seconds: number): number => Math.round(seconds * 1e6) / 1e3;
