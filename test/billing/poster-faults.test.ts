@@ -50,6 +50,10 @@ test.skipIf(!anvilBinary()).each(SEEDS)(
       )
       .all() as { head: Uint8Array; from_ordinal: number; to_ordinal: number }[];
     expect(final.map((batch) => toHex(batch.head))).toEqual(events.map((event) => event.head));
+    const claimed = rig.store.db
+      .prepare("SELECT count(*) AS n FROM billing_batches WHERE state = 'MINED'")
+      .get();
+    expect(claimed).toEqual({ n: 0 }); // what the chain took back does not go on claiming to be there
     let last = 0;
     for (const batch of final) {
       expect(batch.from_ordinal).toBe(last + 1);
