@@ -74,8 +74,7 @@ export class GroupQueue {
   }
 
   commit(pending: PendingTransaction): void {
-    if (this.#parked.length > 0) this.#parked.push(pending);
-    else this.#place(pending);
+    this.#place(pending);
     this.#schedule();
   }
 
@@ -159,8 +158,7 @@ export class GroupQueue {
 
   #place(pending: PendingTransaction): void {
     try {
-      const appends = pending.transaction.appends ?? [];
-      if (appends.some(({ stream }) => this.#host.streamOf(stream).full)) {
+      if (this.#mustWait(pending)) {
         this.#parked.push(pending);
         return;
       }
@@ -171,6 +169,15 @@ export class GroupQueue {
     } catch (error) {
       pending.reject(asGatewayError(error));
     }
+  }
+
+  /** Its streams are full, or an earlier transaction of the same consumer waits already. */
+  #mustWait(pending: PendingTransaction): boolean {
+    const appends = pending.transaction.appends ?? [];
+    if (appends.some(({ stream }) => this.#host.streamOf(stream).full)) return true;
+    if (this.#parked.length === 0) return false;
+    const consumers = consumersOf(pending);
+    return this.#parked.some((waiting) => consumersOf(waiting).some((one) => consumers.includes(one)));
   }
 
   #forming(): Group {
@@ -281,7 +288,6 @@ export class GroupQueue {
     else if (reply?.outcome === 'failed') pending.reject(error);
     else if (reply?.outcome === 'full' && this.#host.stopping) pending.reject(stopping());
     else if (reply?.outcome === 'full' && madeRoom) this.#parked.push(pending);
-    else if (this.#parked.length > 0) this.#parked.push(pending);
     else this.#place(pending);
   }
 
@@ -297,6 +303,10 @@ export class GroupQueue {
       this.#host.report(thrown);
     }
   }
+}
+
+function consumersOf({ transaction }: PendingTransaction): string[] {
+  return [...(transaction.cursors ?? []), ...(transaction.states ?? [])].map((one) => one.consumer);
 }
 
 export function stopping(): GatewayError {

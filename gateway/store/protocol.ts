@@ -168,7 +168,8 @@ export interface CallAnswers {
   query: unknown;
   audit: AuditRow[];
   damaged: null;
-  maintain: null;
+  /** Whether there is more to do: one call takes a short step only. */
+  maintain: boolean;
   /** Whether the disk takes writes again. */
   probe: boolean;
 }

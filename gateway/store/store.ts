@@ -65,6 +65,8 @@ class MainStore implements Store, StreamHost, QueueHost {
   #base = 0;
   #nextStreamId = 1;
   #timers: { maintenance?: () => void; probe?: () => void; restart?: () => void } = {};
+  #maintaining = false;
+  #maintenanceDue = false;
   #commits = 0;
   #committedRecords = 0;
   #lastCommitMs = 0;
@@ -409,10 +411,31 @@ class MainStore implements Store, StreamHost, QueueHost {
     this.#timers.maintenance = clock.after(MAINTENANCE_MS, () => {
       this.#maintain();
       this.#alarms.review(clock.monotonic());
-      this.#link
-        ?.call<'maintain'>({ call: 'maintain', now: clock.now(), synced: clock.synced() })
-        .catch((error: unknown) => this.#log.warn({ error }, 'retention failed; trying again in 10 s'));
+      this.#maintainSteps().catch((error: unknown) =>
+        this.#log.warn({ error }, 'retention failed; trying again in 10 s'),
+      );
     });
+  }
+
+  /** In short steps, so that commits come in between. */
+  async #maintainSteps(): Promise<void> {
+    this.#maintenanceDue = true;
+    if (this.#maintaining) return;
+    this.#maintaining = true;
+    const { clock } = this.#parts;
+    try {
+      while (this.#maintenanceDue && this.#state === 'running' && this.#link !== undefined) {
+        this.#maintenanceDue = false;
+        const more = await this.#link.call<'maintain'>({
+          call: 'maintain',
+          now: clock.now(),
+          synced: clock.synced(),
+        });
+        if (more) this.#maintenanceDue = true;
+      }
+    } finally {
+      this.#maintaining = false;
+    }
   }
 
   #diskFull(reason: string): void {

@@ -66,6 +66,8 @@ export interface FormingSegment {
   readonly firstArrival: number;
   readonly records: JournalRecord<unknown>[];
   readonly devices: DeviceState[];
+  /** Device seq of the first record of each device. A device may be in several segments that still wait. */
+  readonly bases: number[];
   readonly out: GrowableBytes;
 }
 
@@ -189,6 +191,7 @@ export class Stream<T> implements JournalStream<T> {
       firstArrival: this.#lastArrival,
       records: [],
       devices: [],
+      bases: [],
       out,
     };
   }
@@ -212,6 +215,7 @@ export class Stream<T> implements JournalStream<T> {
           device.index = segment.devices.length;
           device.base = deviceSeq;
           segment.devices.push(device);
+          segment.bases.push(deviceSeq);
         }
         const ordinal = segment.records.length;
         segment.records.push({
@@ -263,7 +267,7 @@ export class Stream<T> implements JournalStream<T> {
         firstSeq,
         count: records.length,
         firstArrival,
-        devices: segment.devices.map(({ device, base }) => ({ name: device, base })),
+        devices: segment.devices.map(({ device }, index) => ({ name: device, base: segment.bases[index]! })),
       },
       out.written(),
     );
@@ -365,6 +369,7 @@ export class Stream<T> implements JournalStream<T> {
   #trim(segment: FormingSegment, mark: SegmentMark): void {
     segment.out.truncate(mark.length);
     this.#takeBack(segment.records.splice(mark.records));
+    segment.bases.length = mark.devices;
     for (const device of segment.devices.splice(mark.devices)) device.segment = 0;
   }
 

@@ -214,7 +214,7 @@ export class Writer {
     const wanted = 3 * this.#reserve.size;
     try {
       if (this.#count(this.#freePages) * PAGE_BYTES < wanted) this.#giveUp(wanted, true);
-      if (this.#count(this.#freePages) * PAGE_BYTES >= wanted) this.#vacuum(wanted / 3);
+      if (this.#count(this.#freePages) * PAGE_BYTES >= wanted) this.#vacuum(wanted / 3 / PAGE_BYTES);
       this.#checkpoint('TRUNCATE');
     } catch (error) {
       if (!isDiskFault(error)) throw error;
@@ -236,8 +236,7 @@ export class Writer {
         this.#change(() => this.#journal.damaged(request.streamId, request.seqs));
         return null;
       case 'maintain':
-        this.#maintain(request.now, request.synced);
-        return null;
+        return this.#maintain(request.now, request.synced);
       case 'probe':
         return this.#probe();
     }
@@ -253,22 +252,26 @@ export class Writer {
     };
   }
 
-  #maintain(now: number, synced: boolean): void {
-    if (synced) {
-      for (let more = true; more; ) this.#change(() => (more = this.#journal.retainAge(now)));
-    }
+  /** One step of what has to be done from time to time. Returns whether there is more. */
+  #maintain(now: number, synced: boolean): boolean {
+    let more = false;
+    if (synced) this.#change(() => (more = this.#journal.retainAge(now)));
+    if (more) return true;
+    const free = this.#count(this.#freePages);
     const spare = Math.max(VACUUM_STEP, Math.floor(this.#count(this.#pageCount) / 8));
-    if (this.#reserve.held && this.#count(this.#freePages) > spare) this.#vacuum(spare * PAGE_BYTES);
-    this.#checkpointIfDue();
+    if (!this.#reserve.held || free <= spare) return false;
+    this.#vacuum(Math.max(spare, free - VACUUM_STEP));
+    if (free - VACUUM_STEP > spare) return true;
+    this.#checkpoint('TRUNCATE');
+    return false;
   }
 
-  /** Gives free pages back to the file system until about `keepBytes` of them are left. */
-  #vacuum(keepBytes: number): void {
-    for (let left = this.#count(this.#freePages) - keepBytes / PAGE_BYTES; left > 0; left -= VACUUM_STEP) {
+  /** Gives free pages back to the file system until about `keep` of them are left. */
+  #vacuum(keep: number): void {
+    for (let left = this.#count(this.#freePages) - keep; left > 0; left -= VACUUM_STEP) {
       this.#db.exec(`PRAGMA incremental_vacuum(${Math.min(Math.ceil(left), VACUUM_STEP)})`);
       this.#checkpointIfDue();
     }
-    this.#checkpoint('TRUNCATE');
   }
 
   /** A checkpoint that the disk refuses loses nothing: the log keeps what it has. */
