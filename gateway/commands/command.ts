@@ -1,5 +1,6 @@
 import type { ParseArgsOptionsConfig } from 'node:util';
-import type { LoadedConfig, LoadOptions } from '../config/index.ts';
+import type { LoadedConfig } from '../config/index.ts';
+import type { CommandConfigOptions } from './load-config.ts';
 import type { Ui } from './ui/ui.ts';
 
 /** 0 done, 1 failed, 2 wrong usage or invalid configuration. */
@@ -19,7 +20,7 @@ export interface CommandContext {
   /** Absolute path of gateway.yaml. */
   readonly configFile: string;
   /** Reads and checks it; throws ConfigError. Warnings are printed to standard error unless `quiet`. */
-  config(options?: LoadOptions & { quiet?: boolean }): LoadedConfig;
+  config(options?: CommandConfigOptions): LoadedConfig;
   /** Aborted by SIGINT or SIGTERM for commands that run long; never for others, which just end. */
   readonly signal: AbortSignal;
   /** Prints `data` as JSON with --json, else the text. */

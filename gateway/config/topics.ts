@@ -70,14 +70,16 @@ export function templateProblem(text: string, allowed: readonly string[]): strin
 
 /** Whether some topic matches both filters; captures count as `+`. */
 export function overlap(a: Pattern, b: Pattern): boolean {
-  const wild = (level: string): boolean => level === '+' || CAPTURE.test(level);
+  const wild = (level: string): boolean => level === '+' || level === '#' || CAPTURE.test(level);
+  // [MQTT-4.7.2-1]: wildcards at the first level do not match topics that begin with "$".
+  const first = [a.levels[0]!, b.levels[0]!];
+  if (first.some(wild) && first.some((level) => level.startsWith('$'))) return false;
   for (let i = 0; ; i++) {
     const x = a.levels[i];
     const y = b.levels[i];
     // "a/#" also matches its parent "a" (MQTT 3.1.1 §4.7.1.2).
     if (x === '#' || y === '#') return true;
-    if (x === undefined || y === undefined) return x === y || (x ?? y) === '#';
-    if (i === 0 && ((wild(x) && y.startsWith('$')) || (wild(y) && x.startsWith('$')))) return false;
+    if (x === undefined || y === undefined) return x === y;
     if (!wild(x) && !wild(y) && x !== y) return false;
   }
 }

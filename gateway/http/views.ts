@@ -9,7 +9,7 @@ import { z } from 'zod';
 const count = z.number().int().min(0);
 const time = z.number();
 
-export const alarmView = z.object({
+const alarmView = z.object({
   kind: z.string(),
   severity: z.enum(['info', 'warning', 'critical']),
   message: z.string(),
@@ -178,7 +178,6 @@ export const auditView = z.object({
   consumers: z.array(z.object({ consumer: z.string(), processed: count, pending: count, expired: count })),
 });
 
-export type AlarmView = z.output<typeof alarmView>;
 export type StreamView = z.output<typeof streamView>;
 export type PipelineView = z.output<typeof pipelineView>;
 export type SinkView = z.output<typeof sinkView>;

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readFileSync, statSync } from 'node:fs';
+import { mkdirSync, readFileSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { z } from 'zod';
 import { GatewayError } from '../errors.ts';
@@ -210,9 +210,6 @@ export class Identities {
     );
   }
 }
-
-/** Whether a data folder has identities at all. */
-export const hasIdentities = (dataDir: string): boolean => existsSync(join(dataDir, IDENTITIES_FILE));
 
 function parse(text: string, file: string): unknown {
   try {

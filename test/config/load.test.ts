@@ -308,6 +308,11 @@ const cases: readonly Case[] = [
     message: /needs a number/,
   },
   {
+    what: 'more fields than channels',
+    yaml: 'streams:\n  - { id: a, decode: raw, raw: { channels: 1 }, fields: { x: {}, »y: {} } }\n',
+    message: /1 channel,/,
+  },
+  {
     what: 'a channel that is not there',
     yaml: 'streams:\n  - { id: a, decode: raw, raw: { channels: 3 }, fields: { x: { channel: »3 } } }\n',
     message: /3 channels/,
@@ -315,7 +320,7 @@ const cases: readonly Case[] = [
   {
     what: 'a path with wildcards',
     yaml: 'streams:\n  - { id: a, fields: { t: { path: »"$.a[*]" } } }\n',
-    message: /several values/,
+    message: /not understood at character 4/,
   },
   {
     what: 'time in raw samples',

@@ -7,7 +7,6 @@ import {
   type BrokerConfig,
   billingSection,
   brokerSection,
-  configSchema,
   listenSection,
   type PipelineConfig,
   pipelineSection,
@@ -75,10 +74,6 @@ export function createDraft(value: unknown, at: (path: Path) => unknown): Draft 
     at,
   };
 }
-
-/** The rule of the schema itself, so that all findings come the same way. */
-export const parseWhole = (value: unknown): z.ZodSafeParseResult<z.output<typeof configSchema>> =>
-  configSchema.safeParse(value);
 
 function entries<T>(name: string, schema: z.ZodType<T>, root: Record<string, unknown>): Entry<T>[] {
   const list = root[name];

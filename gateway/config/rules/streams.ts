@@ -1,3 +1,6 @@
+import { GatewayError } from '../../errors.ts';
+import { checkFieldName } from '../../ingest/fields/names.ts';
+import { compilePath } from '../../ingest/fields/path.ts';
 import type { Finding, Path } from '../issues.ts';
 import type { FieldConfig, StreamConfig } from '../schema.ts';
 import { suggest } from '../suggest.ts';
@@ -44,10 +47,30 @@ function decoderSections(draft: Draft, path: Path, stream: StreamConfig): Findin
 }
 
 function fieldFindings(path: Path, stream: StreamConfig): Finding[] {
-  return Object.entries(stream.fields ?? {}).flatMap(([name, field]) => {
+  return Object.entries(stream.fields ?? {}).flatMap(([name, field], index) => {
     const at: Path = [...path, 'fields', name];
-    return [...ranges(at, field), ...channel(at, field, stream), ...fieldPath(at, field, stream)];
+    return [
+      ...fieldName(at, name),
+      ...ranges(at, field),
+      ...channel(at, field, stream, index),
+      ...fieldPath(at, field, stream),
+    ];
   });
+}
+
+function fieldName(at: Path, name: string): Finding[] {
+  const problem = problemOf(() => checkFieldName(name));
+  if (problem === undefined) return [];
+  return [
+    {
+      path: at,
+      at: 'key',
+      message: problem,
+      received: name,
+      expected: 'a plain name',
+      fix: 'choose another name',
+    },
+  ];
 }
 
 function ranges(at: Path, field: FieldConfig): Finding[] {
@@ -84,10 +107,10 @@ function ranges(at: Path, field: FieldConfig): Finding[] {
   return findings;
 }
 
-function channel(at: Path, field: FieldConfig, stream: StreamConfig): Finding[] {
-  if (field.channel === undefined) return [];
-  const channels = stream.raw?.channels ?? 1;
+/** Without `channel` the fields of raw samples take the channels in order. */
+function channel(at: Path, field: FieldConfig, stream: StreamConfig, index: number): Finding[] {
   if (stream.decode !== 'raw') {
+    if (field.channel === undefined) return [];
     return [
       {
         path: [...at, 'channel'],
@@ -99,11 +122,15 @@ function channel(at: Path, field: FieldConfig, stream: StreamConfig): Finding[] 
       },
     ];
   }
-  if (field.channel < channels) return [];
+  const channels = stream.raw?.channels ?? 1;
+  const wanted = field.channel ?? index;
+  if (wanted < channels) return [];
   return [
     {
-      path: [...at, 'channel'],
-      message: `the payload has ${channels} ${channels === 1 ? 'channel' : 'channels'}, counted from 0`,
+      path: field.channel === undefined ? at : [...at, 'channel'],
+      at: field.channel === undefined ? 'key' : 'value',
+      message: `the payload has ${channels} ${channels === 1 ? 'channel' : 'channels'}, counted from 0; this wants ${wanted}`,
+      received: wanted,
       expected: `at most ${channels - 1}`,
       fix: 'mend the channel, or raise raw.channels',
     },
@@ -126,13 +153,19 @@ function badPath(path: Path, message: string): Finding {
   };
 }
 
-const JSON_PATH = /^\$?(\.?[A-Za-z_][\w-]*|\[\d+\]|\["[^"]+"\]|\['[^']+'\])*$/;
-
-/** The subset of RFC 9535 that names exactly one value: members and non-negative indexes. */
+/** The intake's own parser decides, so that what passes here also starts. */
 function jsonPathProblem(path: string): string | undefined {
-  if (path === '') return 'the path is empty';
-  if (/\*|\.\.|\?|:/.test(path)) return 'wildcards, slices and filters can name several values';
-  return JSON_PATH.test(path) ? undefined : 'not a JSONPath';
+  return path === '' ? 'the path is empty' : problemOf(() => compilePath(path));
+}
+
+function problemOf(check: () => unknown): string | undefined {
+  try {
+    check();
+    return undefined;
+  } catch (error) {
+    if (error instanceof GatewayError) return error.message;
+    throw error;
+  }
 }
 
 /** Fields named by pipelines and aggregates exist where the stream lists its fields. */

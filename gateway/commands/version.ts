@@ -1,1 +1,0 @@
-export { packageRoot, version } from '../system/version.ts';
