@@ -40,6 +40,8 @@ export interface KillReport {
   readonly kills: number;
   readonly acknowledged: number;
   readonly lost: number;
+  /** Some of the lost, as `<device>:<n>`. */
+  readonly lostExamples: readonly string[];
   readonly readings: number;
   /** Readings stored twice because the device had to send again what was not acknowledged. */
   readonly resent: number;
@@ -82,6 +84,7 @@ export async function killTest(options: KillOptions, tell: (line: string) => voi
     devices: options.devices,
     rate: options.rate,
   });
+  let passed = false;
   try {
     for (let kill = 1; kill <= options.kills; kill++) {
       await new Promise((done) => setTimeout(done, random.between(50, options.life)));
@@ -99,14 +102,21 @@ export async function killTest(options: KillOptions, tell: (line: string) => voi
       }
     }
     await publishers.stop();
-    return await judge(options, gateway, publishers, receiver, slowestReadyMs);
+    const report = await judge(options, gateway, publishers, receiver, slowestReadyMs);
+    passed = holds(report);
+    return report;
   } finally {
     await publishers.stop();
     await gateway.stop();
     await receiver.close();
-    rmSync(folder, { recursive: true, force: true });
+    if (passed) rmSync(folder, { recursive: true, force: true });
+    else tell(`what is left of it: ${folder}`);
   }
 }
+
+/** Whether the promises were kept. */
+export const holds = (report: KillReport): boolean =>
+  report.lost === 0 && report.missingResults === 0 && report.outOfOrder === 0 && report.auditHolds;
 
 /** Ends the gateway's own model host, by the pid its status gives. */
 async function killModelHost(gateway: GatewayProcess): Promise<void> {
@@ -142,10 +152,12 @@ async function judge(
   const streams = await gateway.api<{ holds: boolean }[]>('/api/v1/audit');
   const there = arrived();
   const readings = receiver.records.filter((r) => r.kind === 'reading');
+  const lost = [...acknowledged.difference(there)];
   return {
     kills: options.kills,
     acknowledged: acknowledged.size,
-    lost: acknowledged.difference(there).size,
+    lost: lost.length,
+    lostExamples: lost.slice(0, 10),
     readings: readings.length,
     resent: readings.length - there.size,
     results: results(),
