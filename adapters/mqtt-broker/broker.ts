@@ -18,12 +18,14 @@ import { Ingress } from './ingress.ts';
 import { type Listener, listen } from './listeners.ts';
 import { Persistence } from './persistence.ts';
 import { publishOwn } from './publisher.ts';
+import { QuietLog } from './quiet-log.ts';
 import { Retained } from './retained.ts';
 import { Sessions } from './sessions.ts';
 import {
   type BrokerLimits,
   CONNECT_TIMEOUT_MS,
   EXPIRY_TICK_MS,
+  MAX_HALF_OPEN,
   MAX_INCOMING,
   MAX_TOPIC_LEVELS,
   STOP_GRACE_MS,
@@ -47,6 +49,8 @@ export interface MqttBrokerOptions {
 export interface MqttBroker extends Source, Publisher {
   /** MQTT over WebSocket: the HTTP server's `upgrade` events go here. False: not for this door, socket untouched. */
   handleUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): boolean;
+  /** Ends the connections of principals that are no longer let in. */
+  disconnect(names: ReadonlySet<string>): void;
   stats(): BrokerStats;
 }
 
@@ -66,6 +70,7 @@ class Broker implements MqttBroker {
   readonly name = 'mqtt';
   readonly #options: MqttBrokerOptions;
   readonly #log: Log;
+  readonly #closeLog: QuietLog;
   readonly #stateLog: StateLog;
   readonly #sessions: Sessions;
   readonly #retained: Retained;
@@ -84,6 +89,7 @@ class Broker implements MqttBroker {
     const { limits, store, clock } = options;
     this.#options = options;
     this.#log = options.log.child('mqtt');
+    this.#closeLog = new QuietLog(this.#log, clock);
     this.#stateLog = new StateLog(store, (error) => this.#onStateCommit(error));
     const write = this.#stateLog.add.bind(this.#stateLog);
     this.#sessions = new Sessions({ ...limits, maxIncoming: MAX_INCOMING }, write);
@@ -157,7 +163,8 @@ class Broker implements MqttBroker {
     signal.throwIfAborted();
     this.#connections.start();
     const accept = (stream: Duplex, peer: string): void => this.#connections.accept(stream, peer);
-    const common = { host, signal, log: this.#log };
+    const maxSockets = limits.maxConnections + MAX_HALF_OPEN;
+    const common = { host, maxSockets, signal, log: this.#log };
     this.#listeners.push(await listen({ ...common, port: mqtt.port }, accept));
     if (mqtts) this.#listeners.push(await listen({ ...common, port: mqtts.port, tls: mqtts }, accept));
     this.#expireSessions();
@@ -211,7 +218,7 @@ class Broker implements MqttBroker {
     }
     if (reason === 'client' || reason === 'stopping') return;
     const fields = { client: connection.clientId, peer: connection.peer, reason };
-    this.#log.warn(fields, `mqtt: closed a connection (${detail})`);
+    this.#closeLog.warn(fields, `mqtt: closed a connection (${detail})`);
   }
 
   #onStateCommit(error: Error | null): void {
@@ -249,6 +256,10 @@ class Broker implements MqttBroker {
   handleUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): boolean {
     if (!this.#core || this.#stopping) return false;
     return this.#webSocket.handleUpgrade(request, socket, head);
+  }
+
+  disconnect(names: ReadonlySet<string>): void {
+    this.#connections.disconnect(names);
   }
 
   stop(): Promise<void> {

@@ -235,7 +235,8 @@ export class Connection {
 
   /** Sends a message that no queue holds. Answers false when it was dropped because the client is too slow. */
   deliver(topic: string, payload: Uint8Array, qos: 0 | 1 | 2, retain: boolean): boolean {
-    if (this.state !== 'ready' && this.state !== 'connecting') return true;
+    // Nothing goes before CONNACK [MQTT-3.2.0-1], and nothing to a connection that ends.
+    if (this.state !== 'ready') return true;
     if (qos === 0 && this.egress.bytes > SOFT_LIMIT) return false;
     this.egress.put(publish(topic, payload, qos, retain, false, qos > 0 ? this.nextPacket() : 0));
     if (this.egress.bytes > HARD_LIMIT) this.close('slow', `${this.egress.bytes} bytes not taken`);

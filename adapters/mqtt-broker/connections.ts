@@ -101,6 +101,12 @@ export class Connections implements ConnectionHost {
     this.#byClient.set(connection.clientId, connection);
   }
 
+  disconnect(names: ReadonlySet<string>): void {
+    for (const connection of [...this.#all])
+      if (connection.principal && names.has(connection.principal.name))
+        connection.close('denied', 'no longer let in');
+  }
+
   byClient(clientId: string): Connection | undefined {
     return this.#byClient.get(clientId);
   }

@@ -14,6 +14,8 @@ export interface ListenOptions {
   readonly host: string;
   readonly port: number;
   readonly tls?: TlsFiles | undefined;
+  /** Sockets at a time, those in a TLS handshake included; more are closed at once. */
+  readonly maxSockets: number;
   readonly signal: AbortSignal;
   readonly log: Log;
 }
@@ -42,6 +44,7 @@ export async function listen(
   };
   const server = options.tls ? await tlsServer(options.tls, accept) : createServer(accept);
   const scheme = options.tls ? 'mqtts' : 'mqtt';
+  server.maxConnections = options.maxSockets;
   await bind(server, options, scheme);
   const bound = server.address();
   const port = typeof bound === 'object' && bound ? bound.port : options.port;

@@ -4,13 +4,6 @@ const SLASH = 47;
 const PLUS = 43;
 const HASH = 35;
 
-/** Levels of a topic: `a/b` has 2. */
-export function levels(topic: string): number {
-  let count = 1;
-  for (let i = 0; i < topic.length; i++) if (topic.charCodeAt(i) === SLASH) count++;
-  return count;
-}
-
 /** Whether `topic` may be published to: not empty, no wildcard, no NUL [MQTT-4.7.3-1, -2], not too deep. */
 export function isTopic(topic: string, maxLevels: number): boolean {
   if (topic.length === 0) return false;

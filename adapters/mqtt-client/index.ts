@@ -1,6 +1,1 @@
-export {
-  createExternalBroker,
-  type ExternalBroker,
-  type ExternalBrokerOptions,
-  type ExternalBrokerStats,
-} from './external-broker.ts';
+export { createExternalBroker, type ExternalBrokerOptions } from './external-broker.ts';

@@ -100,25 +100,28 @@ export function createMqttReplayTransport(options: MqttReplayOptions): ReplayTra
 function firstConnection(url: string, settings: IClientOptions, signal: AbortSignal): Promise<MqttClient> {
   return new Promise((resolve, reject) => {
     const client = connect(url, settings);
+    // The client hangs its own listeners on itself, so only these may be taken off.
+    const undo = () => {
+      signal.removeEventListener('abort', aborted);
+      client.off('error', failed).off('close', closed).off('connect', connected);
+    };
     const fail = (reason: string, cause?: unknown) => {
-      signal.removeEventListener('abort', abort);
-      client.removeAllListeners();
+      undo();
       client.on('error', () => undefined);
       client.end(true);
       reject(
         new GatewayError('REPLAY_CONNECT', `cannot reach the MQTT door at ${url}: ${reason}`, { cause }),
       );
     };
-    const abort = () => fail('stopped');
-    client.once('error', (error) => fail((error as NodeJS.ErrnoException).code ?? error.message, error));
-    client.once('close', () => fail('the connection was closed'));
-    client.once('connect', () => {
-      signal.removeEventListener('abort', abort);
-      client.removeAllListeners('error');
-      client.removeAllListeners('close');
+    const failed = (error: Error) => fail((error as NodeJS.ErrnoException).code ?? error.message, error);
+    const closed = () => fail('the connection was closed');
+    const aborted = () => fail('stopped');
+    const connected = () => {
+      undo();
       resolve(client);
-    });
-    signal.addEventListener('abort', abort, { once: true });
+    };
+    client.on('error', failed).on('close', closed).on('connect', connected);
+    signal.addEventListener('abort', aborted, { once: true });
   });
 }
 

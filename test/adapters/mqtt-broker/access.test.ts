@@ -109,4 +109,13 @@ describe('access', () => {
     await anna.waitClosed();
     await second.ping();
   });
+
+  test('a principal that is no longer let in loses its connections at once, others keep theirs', async () => {
+    const { broker, login } = await guarded();
+    const anna = await broker.connect(login('anna'));
+    const bert = await broker.connect(login('bert'));
+    broker.broker.disconnect(new Set(['anna']));
+    await anna.waitClosed();
+    await bert.ping();
+  });
 });
