@@ -9,8 +9,8 @@ import type { Model } from './submission.ts';
 
 const HEARTBEAT_MS = 2000;
 /** The first restarts of a minute are at once; from then on each waits twice as long, at most this. */
-const MAX_BACKOFF_MS = 2000;
-const FREE_RESTARTS = 8;
+const MAX_BACKOFF_MS = 1500;
+const FREE_RESTARTS = 16;
 const RESTART_WINDOW_MS = 60_000;
 /** How long a crash stays an alarm. */
 const ALARM_MS = 60_000;

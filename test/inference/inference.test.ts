@@ -294,6 +294,19 @@ test('nothing is written to a fresh home folder, and no process is left behind',
   }
 });
 
+test('stopping answers what is in a host that does not end by itself', async () => {
+  const dir = temporaryFolder();
+  writeBundle(dir, { name: 'looping', model: loopingModel(), manifest: loopingManifest('60s') });
+  const { inference } = await startInference(dir, { preload: ['looping'] });
+  const { pid } = inference.stats().host;
+  const endless = inference.run('looping', rowItems([[1e12]]));
+  const rejected = expect(endless).rejects.toMatchObject({ code: 'STOPPING' });
+  await until(() => inference.stats().inFlight === 1, 'the run to begin');
+  await inference.stop();
+  await rejected;
+  expect(alive(pid!)).toBe(false);
+});
+
 test('a bundle that is not valid is skipped with a line that says why', async () => {
   const dir = temporaryFolder();
   writeBundle(dir, { name: 'mlp', model: mlpModel([4, 3]), manifest: mlpManifest(4, 3) });
