@@ -129,7 +129,7 @@ export class Ingress {
       publication.wait();
       const message = { door: 'mqtt', address: topic, payload };
       intake.offer(principal ? { ...message, principal } : message, publication.onDisposition);
-    } else this.counts.unrouted++;
+    } else if (route) this.counts.unrouted++;
     if (!publication.refused) {
       // The identifier comes after the message in the journal: a crash between the two repeats it, never loses it.
       const held = holder !== null && sessions.hold(holder, publication.packetId, true);

@@ -11,7 +11,9 @@ export interface BrokerStats {
   readonly closed: Readonly<Record<CloseReason, number>>;
   /** Publications from clients. */
   readonly received: number;
+  /** Publications that are settled and durable wherever something keeps them; wills and the gateway's own included. */
   readonly stored: number;
+  /** Those that no stream maps: handed on to subscribers only. */
   readonly unrouted: number;
   /** Not stored and not acknowledged. */
   readonly refused: number;
