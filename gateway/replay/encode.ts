@@ -86,7 +86,7 @@ function mapColumns(stream: StreamConfig, columns: readonly string[]): Mapping[]
 
 type Tree = { [key: string]: Tree | unknown };
 
-/** JSON and CBOR: one object per row, values and time at the paths of the stream. */
+/** JSON and CBOR: an object per row, values and time at the paths of the stream; several rows are an array. */
 function treeEncoder(
   stream: StreamConfig,
   mappings: readonly Mapping[],
@@ -95,19 +95,20 @@ function treeEncoder(
 ): Omit<RowEncoder, 'ignored'> {
   const places = mappings.map((mapping) => ({ ...mapping, steps: compilePath(mapping.path).steps }));
   const time = stream.time && { steps: compilePath(stream.time.path).steps, format: stream.time.format };
+  const treeOf = (row: RecordedRow): unknown => {
+    let root: unknown = {};
+    if (time) root = place(root, time.steps, formatTime(row.time, time.format));
+    for (const { column, steps } of places) {
+      const value = row.values[column];
+      if (value !== null && value !== undefined) root = place(root, steps, value);
+    }
+    return root;
+  };
   return {
     contentFormat,
-    several: false,
+    several: true,
     timestamps: time !== undefined,
-    encode([row]) {
-      let root: unknown = {};
-      if (time) root = place(root, time.steps, formatTime(row!.time, time.format));
-      for (const { column, steps } of places) {
-        const value = row!.values[column];
-        if (value !== null && value !== undefined) root = place(root, steps, value);
-      }
-      return write(root);
-    },
+    encode: (rows) => write(rows.length === 1 ? treeOf(rows[0]!) : rows.map(treeOf)),
   };
 }
 

@@ -22,7 +22,7 @@ export interface ReplayOptions {
   readonly rate?: number;
   /** Times the recorded speed: 60 makes an hour a minute. Not together with `rate`. */
   readonly speed?: number;
-  /** Rows in one message where the format can carry several (SenML, CSV); they are stored or rejected together. */
+  /** Rows in one message where the format can carry several (all but text); they are stored or rejected together. */
   readonly rowsPerMessage?: number;
   readonly signal?: AbortSignal;
   readonly onProgress?: (progress: ReplayProgress) => void;

@@ -33,7 +33,7 @@ export class Pacer {
     const offset = rate !== undefined ? (this.#rows * 1000) / rate : (time - this.#firstTime) / (speed ?? 1);
     this.#rows += 1;
     const wait = this.#start + offset - now;
-    if (wait < 1) return;
+    if (wait <= 0) return;
     await new Promise<void>((resolve, reject) => {
       const cancel = clock.after(wait, () => {
         signal.removeEventListener('abort', abort);
