@@ -43,6 +43,8 @@ export interface Aggregates {
   start(signal: AbortSignal): Promise<void>;
   /** Saves partial aggregates. Idempotent; may follow a failed start. */
   stop(): Promise<void>;
+  /** Names of its cursors, for Store.retireConsumers. */
+  readonly consumers: readonly string[];
   stats(): readonly AggregateStats[];
 }
 
@@ -56,6 +58,7 @@ export function createAggregates(parts: AggregatesParts): Aggregates {
     async stop() {
       await Promise.all(all.map(({ consumer }) => consumer.stop()));
     },
+    consumers: all.map(({ id }) => `aggregate/${id}`),
     stats: () =>
       all.map(({ id, consumer, stage, operator }) => ({
         id,

@@ -9,8 +9,8 @@ const META_VERSION = 1;
 export interface SnapshotMeta {
   /** Seq per input up to which the state is true. */
   readonly position: readonly number[];
-  /** Milliseconds the gateway was away so far. */
-  readonly downtime: number;
+  /** See Downtimes.save. */
+  readonly downtime: readonly number[];
   /** Last time that closed windows. */
   readonly lastTick: number;
 }
@@ -106,9 +106,10 @@ export class ConsumerState {
     const out = this.#writer;
     out.u8(META_VERSION);
     out.string(this.#fingerprint);
-    out.u32(meta.position.length);
-    for (const seq of meta.position) out.f64(seq);
-    out.f64(meta.downtime);
+    for (const list of [meta.position, meta.downtime]) {
+      out.u32(list.length);
+      for (const value of list) out.f64(value);
+    }
     out.f64(meta.lastTick);
     const asOf = meta.position[0]!;
     const rows = [this.row(META_KEY, asOf, out.finish())];
@@ -125,7 +126,7 @@ export class ConsumerState {
   #readMeta(bytes: Uint8Array): SnapshotMeta | undefined {
     const input = new StateReader(bytes);
     if (input.u8() !== META_VERSION || input.string() !== this.#fingerprint) return undefined;
-    const position = Array.from({ length: input.u32() }, () => input.f64());
-    return { position, downtime: input.f64(), lastTick: input.f64() };
+    const list = (): number[] => Array.from({ length: input.u32() }, () => input.f64());
+    return { position: list(), downtime: list(), lastTick: input.f64() };
   }
 }

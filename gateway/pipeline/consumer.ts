@@ -29,6 +29,8 @@ const SNAPSHOT_BYTES = 1024 * 1024;
 const SNAPSHOT_FACTOR = 8;
 const SNAPSHOT_EVENTS = 4096;
 const RETRY_MS = 100;
+/** Longest sleep while time may close something; a merge that waits longer for the clock goes on without it. */
+const STALL_MS = 5_000;
 /** Keys that one tick may close: bounds a unit. */
 const TICK_KEYS = 1024;
 
@@ -75,6 +77,9 @@ export class Consumer<Job> {
   #lastTick = 0;
   /** Time of a barrier whose records are being taken in. */
   #tick: number | undefined;
+  /** What a merged source last waited for, and since when. */
+  #wanted = Number.POSITIVE_INFINITY;
+  #wantedSince = 0;
   #cancelTimer: (() => void) | undefined;
   #flushDue = false;
   #cancelFlush: (() => void) | undefined;
@@ -221,8 +226,9 @@ export class Consumer<Job> {
       if (keys < TICK_KEYS) this.#tick = undefined;
       return true;
     }
-    const due = Math.min(this.#operator.nextDeadline(), source.nextBarrier());
-    const now = clock.now();
+    const wanted = source.nextBarrier();
+    const due = Math.min(this.#operator.nextDeadline(), wanted);
+    const now = this.#stalled(wanted) ? wanted : clock.now();
     if (due <= now && this.#tick === undefined) {
       // What was appended before this commit is readable after it, and what comes later arrives at `now` or after.
       try {
@@ -240,9 +246,23 @@ export class Consumer<Job> {
     this.#cancelTimer?.();
     this.#cancelTimer = undefined;
     if (Number.isFinite(due)) {
-      this.#cancelTimer = clock.after(Math.min(Math.max(due - now, 1), 60_000), () => this.#wake.ring());
+      this.#cancelTimer = clock.after(Math.min(Math.max(due - now, 1), STALL_MS), () => this.#wake.ring());
     }
     return false;
+  }
+
+  /**
+   * Whether records have waited so long for the wall clock to pass their arrival that it must have been set back. The
+   * merge then goes on without it; its order is that of a replay only as long as the gateway is not killed meanwhile.
+   */
+  #stalled(wanted: number): boolean {
+    const monotonic = this.#options.clock.monotonic();
+    if (wanted !== this.#wanted) {
+      this.#wanted = wanted;
+      this.#wantedSince = monotonic;
+    }
+    const ahead = Number.isFinite(wanted) && wanted > this.#options.clock.now();
+    return ahead && monotonic - this.#wantedSince > STALL_MS;
   }
 
   #snapshotDue(): boolean {
@@ -261,7 +281,7 @@ export class Consumer<Job> {
       this.#operator.snapshot((key, bytes) => rows.push({ key, bytes }));
       const meta = {
         position: unit.position,
-        downtime: this.#operator.downtime,
+        downtime: this.#operator.downtime.save(),
         lastTick: this.#lastTick,
       };
       unit.snapshot = { meta, rows };
@@ -328,7 +348,8 @@ export class Consumer<Job> {
       done.committed();
     } catch (error) {
       this.#broken = true;
-      if (!this.#stopped) this.#options.failed(asGatewayError(error));
+      const coded = asGatewayError(error);
+      if (!this.#stopped && coded.code !== 'STOPPING') this.#options.failed(coded);
       this.#abort.abort();
     } finally {
       this.#inFlight--;

@@ -55,6 +55,8 @@ export interface Pipelines {
   /** Lets what is under way finish, saves state. Idempotent; may follow a failed start. */
   stop(): Promise<void>;
   readonly feed: ResultFeed;
+  /** Names of its cursors, for Store.retireConsumers. */
+  readonly consumers: readonly string[];
   /** Seq of the newest result of a pipeline; 0 when there is none. */
   head(pipeline: string): number;
   stats(): readonly (PipelineStats & { readonly publish: PublishStats | undefined })[];
@@ -97,6 +99,10 @@ export function createPipelines(parts: PipelinesParts): Pipelines {
   }
   return {
     feed,
+    consumers: config.pipelines.flatMap(({ id }) => [
+      `pipeline/${id}`,
+      ...(parts.publisher ? [`publish/${id}`] : []),
+    ]),
     head: (pipeline) => results.get(pipeline)?.head ?? 0,
     async start(signal) {
       for (const [id, stream] of results) await feed.refill(id, stream);

@@ -1,4 +1,4 @@
-import { asGatewayError } from '../errors.ts';
+import { asGatewayError, type ErrorCode, GatewayError } from '../errors.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Inference, ModelAnswer, ModelInfo, ModelInput } from '../ports/inference.ts';
 import type { Log } from '../ports/log.ts';
@@ -8,6 +8,9 @@ import { KeptStates } from './kept-states.ts';
 
 const FIRST_RETRY_MS = 100;
 const LAST_RETRY_MS = 5_000;
+
+/** Answers that say that no model serves, and nothing about the window: it waits. */
+const ABSENT: ReadonlySet<string> = new Set<ErrorCode>(['MODEL_REFUSED', 'MODEL_HOST', 'STOPPING']);
 
 const NO_ANSWER: ModelAnswer = { ok: false, code: 'INTERNAL', message: 'the model host gave no answer' };
 
@@ -101,7 +104,10 @@ export class ModelCalls {
     const { inference, model, clock, log } = this.#options;
     for (let delay = FIRST_RETRY_MS; ; delay = Math.min(delay * 2, LAST_RETRY_MS)) {
       try {
-        return await inference.run(model, items, { deadline });
+        const answers = await inference.run(model, items, { deadline });
+        const absent = answers.find((answer) => !answer.ok && ABSENT.has(answer.code));
+        if (absent === undefined || absent.ok) return answers;
+        throw new GatewayError(absent.code as ErrorCode, absent.message);
       } catch (error) {
         const { code, message } = asGatewayError(error);
         if (signal.aborted || code === 'STOPPING') throw error;

@@ -153,6 +153,7 @@ function build(parts: PipelineParts): Running {
         columns,
         maxKeys,
         rows: plan.rows,
+        within: streams.length < 2 ? 0 : (join?.within ?? 1000),
         join:
           streams.length < 2
             ? undefined

@@ -43,10 +43,10 @@ export async function recover<Job>(recovery: Recovery<Job>): Promise<Recovered> 
   let lastTick = loaded?.meta.lastTick ?? 0;
   let pending: ConsumerEvent[] = [];
   if (loaded === undefined) {
-    const meta = { position: cursors, downtime: 0, lastTick: 0 };
+    const meta = { position: cursors, downtime: [], lastTick: 0 };
     await recovery.store.commit({ states: state.snapshotRows(meta) });
   } else {
-    operator.downtime = loaded.meta.downtime;
+    operator.downtime.restore(loaded.meta.downtime);
     pending = await refeed(recovery, loaded);
     for (const event of loaded.events) {
       if (event.kind !== 'skipped') lastTick = Math.max(lastTick, event.time);
@@ -131,7 +131,7 @@ async function replayed<Job>(
 /** Repeats the effect of an event on the operator. */
 export function applyEvent(operator: Operator, event: ConsumerEvent): void {
   if (event.kind === 'tick') operator.advance(event.time, event.keys);
-  else if (event.kind === 'downtime') operator.downtime += event.ms;
+  else if (event.kind === 'downtime') operator.downtime.add(event.time, event.ms);
 }
 
 type Downtime = Extract<ConsumerEvent, { kind: 'downtime' }>;

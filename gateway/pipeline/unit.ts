@@ -1,4 +1,5 @@
 import type { ModuleOp, StreamAppend } from '../store/types.ts';
+import type { Downtimes } from '../stream/downtime.ts';
 import type { KeyedState, Reading } from '../stream/window.ts';
 import type { SnapshotMeta } from './consumer-state.ts';
 import type { ConsumerEvent } from './events.ts';
@@ -8,8 +9,8 @@ export const MODEL_PREFIX = 'm';
 
 /** The pure part of a consumer: takes records and hands jobs to the sink it was made with. */
 export interface Operator extends KeyedState {
-  /** Milliseconds the gateway itself was away; grows only. */
-  downtime: number;
+  /** When the gateway itself was away. */
+  readonly downtime: Downtimes;
   /** Whether silence of a device closes something, so that downtime matters. */
   readonly tracksSilence: boolean;
   feed(input: number, reading: Reading): void;

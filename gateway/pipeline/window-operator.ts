@@ -1,6 +1,7 @@
 import type { PipelineConfig } from '../config/schema.ts';
 import type { Columns } from '../stream/columns.ts';
 import { CountWindower } from '../stream/count-window.ts';
+import type { Downtimes } from '../stream/downtime.ts';
 import type { Joiner } from '../stream/join.ts';
 import { resample } from '../stream/resample.ts';
 import { SessionWindower } from '../stream/session-window.ts';
@@ -15,6 +16,8 @@ const WINDOW_PREFIX = 'w';
 const JOIN_PREFIX = 'j';
 /** Most readings one key of a time or session window holds. */
 const MAX_READINGS = 100_000;
+/** Most numbers one key holds: 32 MiB. */
+const MAX_VALUES = 4 * 1024 * 1024;
 
 export interface WindowOperatorOptions {
   readonly window: PipelineConfig['window'];
@@ -25,6 +28,8 @@ export interface WindowOperatorOptions {
   readonly rows: number | undefined;
   /** Makes the join of several inputs, which hands joined readings on; undefined for one input. */
   readonly join: ((sink: (reading: Reading) => void) => Joiner) | undefined;
+  /** Reach of the join, ms; 0 without one. */
+  readonly within: number;
   readonly sink: WindowSink;
 }
 
@@ -34,11 +39,14 @@ export class WindowOperator implements Operator {
   readonly windower: Windower;
   readonly joiner: Joiner | undefined;
   readonly #perDevice: boolean;
+  /** How long a joined reading may come after its arrival. */
+  readonly #delay: number;
   #joined = 0;
 
   constructor(options: WindowOperatorOptions) {
     this.#perDevice = options.key === 'device';
     this.windower = createWindower(options);
+    this.#delay = options.within;
     this.tracksSilence = this.windower.tracksSilence;
     this.joiner = options.join?.((reading) => {
       this.#joined++;
@@ -54,12 +62,8 @@ export class WindowOperator implements Operator {
     return this.windower.stateBytes + (this.joiner?.stateBytes ?? 0);
   }
 
-  get downtime(): number {
+  get downtime(): Downtimes {
     return this.windower.downtime;
-  }
-
-  set downtime(ms: number) {
-    this.windower.downtime = ms;
   }
 
   feed(input: number, reading: Reading): void {
@@ -70,12 +74,12 @@ export class WindowOperator implements Operator {
   advance(now: number, maxKeys: number): number {
     const before = this.#joined;
     this.joiner?.advance(now);
-    const closed = this.windower.advance(now, maxKeys);
+    const closed = this.windower.advance(now - this.#delay, maxKeys);
     return closed === 0 && this.#joined > before ? 1 : closed;
   }
 
   nextDeadline(): number {
-    const windows = this.windower.nextDeadline();
+    const windows = this.windower.nextDeadline() + this.#delay;
     return this.joiner === undefined ? windows : Math.min(windows, this.joiner.nextDeadline());
   }
 
@@ -95,8 +99,8 @@ export class WindowOperator implements Operator {
 }
 
 function createWindower(options: WindowOperatorOptions): Windower {
-  const { window, columns, key, maxKeys, rows } = options;
-  const limits = { maxKeys, maxReadings: MAX_READINGS };
+  const { window, columns, key, maxKeys, rows, within } = options;
+  const limits = { maxKeys, maxReadings: MAX_READINGS, maxValues: MAX_VALUES };
   // The ordinal of a device says nothing among the readings of several.
   const ordinal = key === 'device' ? (r: Reading) => r.deviceSeq : (r: Reading) => r.seq;
   const sink: WindowSink =
@@ -118,7 +122,7 @@ function createWindower(options: WindowOperatorOptions): Windower {
       length,
       every,
       by,
-      lateness: by === 'event' ? lateness : 0,
+      lateness: by === 'event' ? lateness : within,
       columns,
       limits,
       sink,

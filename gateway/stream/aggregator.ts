@@ -1,5 +1,6 @@
 import type { FieldValue } from '../ports/reading.ts';
 import { Deadlines } from './closing.ts';
+import { Downtimes } from './downtime.ts';
 import { KeyedMap, type KeyState } from './keyed.ts';
 import { QuantileSketch } from './sketch.ts';
 import { Summary } from './summary.ts';
@@ -51,7 +52,7 @@ export interface AggregatorOptions {
 export class Aggregator implements KeyedState {
   readonly counters: WindowCounters = { late: 0, unusable: 0, overflow: 0 };
   readonly tracksSilence: boolean;
-  downtime = 0;
+  readonly downtime = new Downtimes();
   readonly #options: AggregatorOptions;
   readonly #idle: number;
   readonly #keys: KeyedMap<AggregateKey>;
@@ -114,7 +115,7 @@ export class Aggregator implements KeyedState {
       return;
     }
     this.#keys.touch(device, state);
-    const heard = arrival - this.downtime;
+    const heard = arrival - this.downtime.before(arrival);
     if (by === 'event' && state.open.length > 0 && heard - state.heard >= this.#idle) {
       this.#close(device, state, Number.POSITIVE_INFINITY);
     }
@@ -199,7 +200,7 @@ export class Aggregator implements KeyedState {
   /** Arrival time at which time alone closes something of this device. */
   #deadline({ open, heard }: AggregateKey): number {
     if (open.length === 0) return Number.POSITIVE_INFINITY;
-    if (this.#options.by === 'event') return heard + this.downtime + this.#idle;
+    if (this.#options.by === 'event') return heard + this.downtime.total + this.#idle;
     return open[0]!.start + this.#options.length;
   }
 

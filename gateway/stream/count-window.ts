@@ -1,4 +1,5 @@
 import type { Columns } from './columns.ts';
+import { Downtimes } from './downtime.ts';
 import { KeyedMap, type KeyState } from './keyed.ts';
 import { SampleBuffer } from './sample-buffer.ts';
 import { Slab } from './slab.ts';
@@ -17,8 +18,9 @@ interface CountKey extends KeyState {
 export class CountWindower implements Windower {
   readonly counters: WindowCounters = { late: 0, unusable: 0, overflow: 0 };
   readonly tracksSilence = false;
-  downtime = 0;
+  readonly downtime = new Downtimes();
   readonly #count: number;
+  readonly #maxValues: number;
   readonly #every: number;
   readonly #columns: Columns;
   readonly #sink: WindowSink;
@@ -35,6 +37,7 @@ export class CountWindower implements Windower {
     sink: WindowSink;
   }) {
     this.#count = options.count;
+    this.#maxValues = options.limits.maxValues;
     this.#every = options.every;
     this.#columns = options.columns;
     this.#sink = options.sink;
@@ -81,6 +84,11 @@ export class CountWindower implements Windower {
     if (state.due-- > this.#count) return;
     const ordinal = this.#ordinal(reading);
     const buffer = state.buffer;
+    if ((buffer.rows + rows) * this.#columns.count > this.#maxValues) {
+      state.due++;
+      this.counters.overflow++;
+      return;
+    }
     buffer.push(reading.value, rows, this.#columns, reading.time, ordinal);
     if (state.due > 0) return;
     const total = buffer.rows;

@@ -30,7 +30,7 @@ export interface JoinOptions {
  * The first stream leads. `last`: a leading reading is joined at once with the newest reading of each other stream
  * that is within reach. `nearest`: it waits until every other stream has come as far in time, at most `within` of
  * arrival time, and takes the nearest of each. A leading reading without a partner on each stream gives nothing and is
- * counted. Pure function of the readings, which must come in the order of their arrival.
+ * counted. A vector has the arrival of its leading reading. Pure function of the readings, which must come in the order of their arrival.
  */
 export class Joiner implements KeyedState {
   readonly counters = { joined: 0, unmatched: 0, overflow: 0 };
@@ -94,7 +94,7 @@ export class Joiner implements KeyedState {
       if (state.pending[0] === reading) {
         if (reading.arrival + within > now) break;
         this.#keys.touch(key, state);
-        this.#decide(state, reading.arrival + within);
+        this.#decide(state);
       }
       this.#waitingFrom++;
     }
@@ -126,14 +126,14 @@ export class Joiner implements KeyedState {
       return;
     }
     const partners = state.others.map((list) => nearest(list, reading.time, this.#options.within));
-    this.#emit(reading, partners, reading.arrival);
+    this.#emit(reading, partners);
   }
 
   #feedNearest(key: string, state: JoinKey, input: number, reading: Reading): void {
     if (input === 0) {
       state.pending.push(reading);
       this.#waiting.push({ key, reading });
-      if (state.pending.length > MAX_BUFFERED) this.#decide(state, reading.arrival);
+      if (state.pending.length > MAX_BUFFERED) this.#decide(state);
     } else {
       const list = state.others[input - 1]!;
       let at = list.length;
@@ -144,12 +144,12 @@ export class Joiner implements KeyedState {
     while (state.pending.length > 0) {
       const { time } = state.pending[0]!;
       if (!state.others.every((list) => list.length > 0 && list.at(-1)!.time >= time)) return;
-      this.#decide(state, reading.arrival);
+      this.#decide(state);
     }
   }
 
   /** Joins the oldest waiting reading with what is there. */
-  #decide(state: JoinKey, arrival: number): void {
+  #decide(state: JoinKey): void {
     const reading = state.pending.shift()!;
     const { within } = this.#options;
     const partners = state.others.map((list) => nearest(list, reading.time, within));
@@ -157,10 +157,10 @@ export class Joiner implements KeyedState {
       // Leading readings come in order of time, so what lies before the partner is of no more use.
       if (partner) state.others[i]!.splice(0, state.others[i]!.indexOf(partner));
     }
-    this.#emit(reading, partners, arrival);
+    this.#emit(reading, partners);
   }
 
-  #emit(leading: Reading, partners: readonly (Reading | undefined)[], arrival: number): void {
+  #emit(leading: Reading, partners: readonly (Reading | undefined)[]): void {
     const readings = [leading];
     for (const partner of partners) {
       if (partner === undefined) {
@@ -176,7 +176,7 @@ export class Joiner implements KeyedState {
       values.push(...reading.value.values);
       flags |= reading.flags;
     }
-    const { seq, device, deviceSeq, time } = leading;
+    const { seq, device, deviceSeq, time, arrival } = leading;
     const fields = this.#fields(readings.map((reading) => reading.value.fields));
     this.#options.sink({ seq, device, deviceSeq, time, arrival, flags, value: { fields, values } });
   }

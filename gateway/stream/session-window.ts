@@ -1,5 +1,6 @@
 import { Deadlines } from './closing.ts';
 import type { Columns } from './columns.ts';
+import { Downtimes } from './downtime.ts';
 import { KeyedMap, type KeyState } from './keyed.ts';
 import { SampleBuffer } from './sample-buffer.ts';
 import type { Reading, WindowCounters, Windower, WindowLimits, WindowSink } from './window.ts';
@@ -30,7 +31,7 @@ export interface SessionWindowOptions {
 export class SessionWindower implements Windower {
   readonly counters: WindowCounters = { late: 0, unusable: 0, overflow: 0 };
   readonly tracksSilence: boolean;
-  downtime = 0;
+  readonly downtime = new Downtimes();
   readonly #options: SessionWindowOptions;
   readonly #most: number;
   readonly #keys: KeyedMap<SessionKey>;
@@ -85,7 +86,7 @@ export class SessionWindower implements Windower {
     this.#keys.touch(key, state);
     const { arrival } = reading;
     const { buffer } = state;
-    const heard = arrival - this.downtime;
+    const heard = arrival - this.downtime.before(arrival);
     const time = by === 'event' ? reading.time : arrival;
     if (buffer.length > 0) {
       const silent = by === 'event' && heard - state.heard >= gap;
@@ -97,7 +98,8 @@ export class SessionWindower implements Windower {
       return;
     }
     buffer.insert(reading.value, rows, columns, time, ordinal(reading));
-    if (buffer.length >= this.#most) this.#close(key, state, arrival, 0);
+    const full = buffer.rows * columns.count >= this.#options.limits.maxValues;
+    if (full || buffer.length >= this.#most) this.#close(key, state, arrival, 0);
     else if (buffer.length === 1) this.#deadlines.add(this.#deadline(state));
   }
 
@@ -126,7 +128,7 @@ export class SessionWindower implements Windower {
   #deadline({ buffer, heard }: SessionKey): number {
     if (buffer.length === 0) return Number.POSITIVE_INFINITY;
     const { by, gap } = this.#options;
-    return (by === 'event' ? heard + this.downtime : buffer.time(buffer.length - 1)) + gap;
+    return (by === 'event' ? heard + this.downtime.total : buffer.time(buffer.length - 1)) + gap;
   }
 
   #close(key: string, state: SessionKey, arrival: number, gap: number): void {

@@ -6,6 +6,8 @@ const GAMMA = (1 + SKETCH_ERROR) / (1 - SKETCH_ERROR);
 const LOG_GAMMA = Math.log(GAMMA);
 /** Bins per sign; 2,048 of them cover 17 orders of magnitude. Beyond, the smallest magnitudes share a bin. */
 const MAX_BINS = 2048;
+/** Bins above that before they are joined, so that the sorting is shared by many numbers. */
+const SLACK = 512;
 /** Smaller magnitudes count as zero. */
 const LEAST = 1e-300;
 
@@ -30,7 +32,7 @@ export class QuantileSketch {
     const bins = value > 0 ? this.#positive : this.#negative;
     const bin = Math.ceil(Math.log(magnitude) / LOG_GAMMA);
     bins.set(bin, (bins.get(bin) ?? 0) + 1);
-    if (bins.size > MAX_BINS) joinSmallest(bins);
+    if (bins.size > MAX_BINS + SLACK) joinSmallest(bins);
   }
 
   /** Value at quantile `q` (0 to 1, the lower of two); NaN when empty. */
@@ -83,7 +85,12 @@ export class QuantileSketch {
 const middleOf = (bin: number): number => (2 * GAMMA ** bin) / (GAMMA + 1);
 
 function joinSmallest(bins: Map<number, number>): void {
-  const [first, second] = [...bins.keys()].sort((a, b) => a - b) as [number, number];
-  bins.set(second, bins.get(second)! + bins.get(first)!);
-  bins.delete(first);
+  const sorted = [...bins.keys()].sort((a, b) => a - b);
+  const kept = sorted[SLACK]!;
+  let joined = bins.get(kept)!;
+  for (const bin of sorted.slice(0, SLACK)) {
+    joined += bins.get(bin)!;
+    bins.delete(bin);
+  }
+  bins.set(kept, joined);
 }

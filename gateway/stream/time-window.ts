@@ -1,5 +1,6 @@
 import { Deadlines } from './closing.ts';
 import type { Columns } from './columns.ts';
+import { Downtimes } from './downtime.ts';
 import { KeyedMap, type KeyState } from './keyed.ts';
 import { SampleBuffer } from './sample-buffer.ts';
 import type { Reading, WindowCounters, Windower, WindowLimits, WindowSink } from './window.ts';
@@ -34,7 +35,7 @@ export interface TimeWindowOptions {
 export class TimeWindower implements Windower {
   readonly counters: WindowCounters = { late: 0, unusable: 0, overflow: 0 };
   readonly tracksSilence: boolean;
-  downtime = 0;
+  readonly downtime = new Downtimes();
   readonly #options: TimeWindowOptions;
   readonly #idle: number;
   readonly #keys: KeyedMap<TimeKey>;
@@ -90,7 +91,7 @@ export class TimeWindower implements Windower {
     }
     this.#keys.touch(key, state);
     const { arrival } = reading;
-    const heard = arrival - this.downtime;
+    const heard = arrival - this.downtime.before(arrival);
     const { buffer } = state;
     if (by === 'event' && buffer.length > 0 && heard - state.heard >= this.#idle) {
       this.#close(key, state, Number.POSITIVE_INFINITY, arrival);
@@ -108,7 +109,7 @@ export class TimeWindower implements Windower {
       this.#close(key, state, time - lateness, arrival);
     }
     buffer.insert(reading.value, rows, columns, time, reading.deviceSeq);
-    if (buffer.length > limits.maxReadings) {
+    while (buffer.length > limits.maxReadings || buffer.rows * columns.count > limits.maxValues) {
       buffer.drop(1);
       this.counters.overflow++;
     }
@@ -141,7 +142,7 @@ export class TimeWindower implements Windower {
   /** Arrival time at which time alone closes something of this key. */
   #deadline(state: TimeKey): number {
     if (state.buffer.length === 0) return Number.POSITIVE_INFINITY;
-    if (this.#options.by === 'event') return state.heard + this.downtime + this.#idle;
+    if (this.#options.by === 'event') return state.heard + this.downtime.total + this.#idle;
     return this.#firstOpen(state) + this.#options.length;
   }
 

@@ -1,5 +1,6 @@
 import type { ReadingValue } from '../ports/reading.ts';
 import type { JournalRecord } from '../store/types.ts';
+import type { Downtimes } from './downtime.ts';
 
 /** A reading as the journal placed it. */
 export type Reading = JournalRecord<ReadingValue>;
@@ -48,8 +49,8 @@ export interface KeyedState {
  */
 export interface Windower extends KeyedState {
   readonly counters: WindowCounters;
-  /** Milliseconds the gateway itself was away: not counted as silence of a device. Grows only. */
-  downtime: number;
+  /** When the gateway itself was away: not counted as silence of a device. */
+  readonly downtime: Downtimes;
   /** Whether silence of a key closes something, so that downtime matters. */
   readonly tracksSilence: boolean;
   feed(key: string, reading: Reading): void;
@@ -67,4 +68,6 @@ export interface WindowLimits {
   readonly maxKeys: number;
   /** Most readings one key holds; the oldest give way. */
   readonly maxReadings: number;
+  /** Most numbers one key holds: readings may be long frames. */
+  readonly maxValues: number;
 }

@@ -164,6 +164,7 @@ function oracle(
     key: pipeline.key,
     columns: new Columns(streams.length > 1 ? streams : []),
     maxKeys: 100,
+    within: streams.length < 2 ? 0 : join!.within,
     rows: 'rows' in pipeline.window ? pipeline.window.rows : undefined,
     join:
       streams.length < 2

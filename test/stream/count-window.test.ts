@@ -56,7 +56,7 @@ test('a reading without its numbers is counted and takes no part', () => {
 });
 
 test('keys beyond the limit are counted', () => {
-  const { windower: w } = windower(2, 2, [], { maxKeys: 2, maxReadings: 10 });
+  const { windower: w } = windower(2, 2, [], { ...LIMITS, maxKeys: 2 });
   for (const key of ['a', 'b', 'c', 'c']) w.feed(key, reading(key, 1, 1));
   expect(w.keys).toBe(2);
   expect(w.counters.overflow).toBe(2);

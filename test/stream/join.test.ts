@@ -26,7 +26,7 @@ test('nearest: waits until the other stream has come as far, and takes the neare
   j.feed(0, reading('d', 100, 10, 101));
   expect(seen).toEqual([]);
   j.feed(1, reading('d', 102, 2, 103));
-  expect(seen).toEqual([{ time: 100, arrival: 103, values: [10, 2] }]);
+  expect(seen).toEqual([{ time: 100, arrival: 101, values: [10, 2] }]);
 });
 
 test('nearest: decides with what is there when nothing more came within reach', () => {
@@ -37,7 +37,7 @@ test('nearest: decides with what is there when nothing more came within reach', 
   j.advance(110);
   expect(seen).toEqual([]);
   j.advance(111);
-  expect(seen).toEqual([{ time: 100, arrival: 111, values: [10, 1] }]);
+  expect(seen).toEqual([{ time: 100, arrival: 101, values: [10, 1] }]);
   j.feed(0, reading('d', 200, 11, 200));
   j.advance(300);
   expect(j.counters).toMatchObject({ joined: 1, unmatched: 1 });

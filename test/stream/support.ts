@@ -36,4 +36,4 @@ export class Rows {
   }
 }
 
-export const LIMITS = { maxKeys: 100, maxReadings: 10_000 };
+export const LIMITS = { maxKeys: 100, maxReadings: 10_000, maxValues: 100_000 };

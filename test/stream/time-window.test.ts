@@ -58,7 +58,7 @@ test('a quiet device: its windows close after length and lateness without an arr
 test('time in which the gateway was away is not silence', () => {
   const { windower: w, seen } = windower({});
   w.feed('d', reading('d', 1, 1, 1000));
-  w.downtime += 500;
+  w.downtime.add(1501, 500);
   w.feed('d', reading('d', 2, 2, 1505));
   expect(seen).toEqual([]);
   w.feed('d', reading('d', 3, 3, 1515));
@@ -79,7 +79,7 @@ test('by arrival: a window closes when its end has come', () => {
 });
 
 test('what one key may hold is bounded', () => {
-  const { windower: w, seen } = windower({ length: 1000, limits: { maxKeys: 1, maxReadings: 3 } });
+  const { windower: w, seen } = windower({ length: 1000, limits: { ...LIMITS, maxReadings: 3 } });
   for (let i = 0; i < 5; i++) w.feed('d', reading('d', i, i, 0));
   w.advance(5000, 10);
   expect(seen[0]!.values).toEqual([2, 3, 4]);
