@@ -23,7 +23,7 @@ export {
   createAggregates,
 } from './aggregates.ts';
 export type { PipelineStats } from './pipeline.ts';
-export { rejectedWindows, resultStream } from './result-streams.ts';
+export { resultStream } from './result-streams.ts';
 
 export const DEFAULT_RESULT_TOPIC = 'aimx/result/{pipeline}/{device}';
 

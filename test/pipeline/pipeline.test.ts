@@ -243,3 +243,58 @@ test('a model that does not fit is a coded error at the start', async () => {
   });
   await start({ features: ['anything'], rows: 3 });
 });
+
+test('while no model serves, windows wait in the journal; nothing is rejected', async () => {
+  const parts = await opened();
+  const model = windowModel();
+  let refusals = 3;
+  const inference: typeof model = {
+    ...model,
+    async run(reference, items) {
+      if (refusals-- <= 0) return model.run(reference, items);
+      return items.map(() => ({ ok: false, code: 'MODEL_REFUSED', message: 'golden check failed' }));
+    },
+  };
+  const pipelines = await startPipelines(CONFIG, parts, inference);
+  await append(
+    parts.readingStreams.get('temperature')!,
+    [1, 2, 3].map((value) => reading('m1', value, value)),
+  );
+  const results = openedStream(parts.store, '$result/anomaly');
+  await until(() => {
+    parts.clock.advance(1000);
+    return results.head === 1;
+  }, 'the result');
+  expect(refusals).toBe(-1);
+  expect(openedStream(parts.store, '$rejected/pipeline-anomaly').head).toBe(0);
+  await pipelines.stop();
+});
+
+test('a join goes on when the wall clock was set back', async () => {
+  const config = parseConfig({
+    streams: ['a', 'b'].map((id) => ({ id, fields: { value: {} } })),
+    pipelines: [
+      {
+        id: 'p',
+        from: ['a', 'b'],
+        join: { within: 100, mode: 'last' },
+        window: { count: 1 },
+        model: 'probe',
+      },
+    ],
+  });
+  const parts = await opened(config);
+  const pipelines = await startPipelines(config, parts, windowModel());
+  await append(parts.readingStreams.get('b')!, [reading('d', 10, 1)]);
+  parts.clock.advance(1);
+  await append(parts.readingStreams.get('a')!, [reading('d', 20, 2)]);
+  parts.clock.set(parts.clock.now() - 3_600_000);
+  const results = openedStream(parts.store, '$result/p');
+  await until(() => {
+    parts.clock.advance(500);
+    return results.head === 1;
+  }, 'the joined result');
+  const [record] = await contents(results);
+  expect(JSON.parse(record!.value)).toMatchObject({ id: 'gw/p/d/20-1', outputs: { sum: 3, weighted: 4 } });
+  await pipelines.stop();
+});
