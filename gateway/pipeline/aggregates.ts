@@ -28,7 +28,7 @@ export interface AggregatesParts {
   readonly snapshotBytes?: number;
 }
 
-export interface AggregateStats {
+interface AggregateStats {
   readonly id: string;
   readonly documents: number;
   readonly late: number;
@@ -43,8 +43,6 @@ export interface Aggregates {
   start(signal: AbortSignal): Promise<void>;
   /** Saves partial aggregates. Idempotent; may follow a failed start. */
   stop(): Promise<void>;
-  /** Names of its cursors, for Store.retireConsumers. */
-  readonly consumers: readonly string[];
   stats(): readonly AggregateStats[];
 }
 
@@ -58,7 +56,6 @@ export function createAggregates(parts: AggregatesParts): Aggregates {
     async stop() {
       await Promise.all(all.map(({ consumer }) => consumer.stop()));
     },
-    consumers: all.map(({ id }) => `aggregate/${id}`),
     stats: () =>
       all.map(({ id, consumer, stage, operator }) => ({
         id,

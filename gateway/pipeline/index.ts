@@ -17,15 +17,13 @@ import { SheddingAlarm } from './shedding-alarm.ts';
 import { sourceOf } from './source-of.ts';
 
 export {
-  type AggregateStats,
   type Aggregates,
   aggregateStream,
   createAggregates,
 } from './aggregates.ts';
-export type { PipelineStats } from './pipeline.ts';
 export { resultStream } from './result-streams.ts';
 
-export const DEFAULT_RESULT_TOPIC = 'aimx/result/{pipeline}/{device}';
+const DEFAULT_RESULT_TOPIC = 'aimx/result/{pipeline}/{device}';
 
 export interface PipelinesParts {
   readonly config: Config;
@@ -43,7 +41,7 @@ export interface PipelinesParts {
   readonly snapshotBytes?: number;
 }
 
-export interface PublishStats {
+interface PublishStats {
   readonly published: number;
   readonly filtered: number;
   readonly failures: number;
@@ -55,8 +53,6 @@ export interface Pipelines {
   /** Lets what is under way finish, saves state. Idempotent; may follow a failed start. */
   stop(): Promise<void>;
   readonly feed: ResultFeed;
-  /** Names of its cursors, for Store.retireConsumers. */
-  readonly consumers: readonly string[];
   /** Seq of the newest result of a pipeline; 0 when there is none. */
   head(pipeline: string): number;
   stats(): readonly (PipelineStats & { readonly publish: PublishStats | undefined })[];
@@ -99,21 +95,16 @@ export function createPipelines(parts: PipelinesParts): Pipelines {
   }
   return {
     feed,
-    consumers: config.pipelines.flatMap(({ id }) => [
-      `pipeline/${id}`,
-      ...(parts.publisher ? [`publish/${id}`] : []),
     ]),
     head: (pipeline) => results.get(pipeline)?.head ?? 0,
-    async start(signal) {
+    async start(signal) 
       for (const [id, stream] of results) await feed.refill(id, stream);
       for (const publisher of publishers.values()) publisher.start();
-      for (const pipeline of pipelines) await pipeline.start(signal);
-    },
-    async stop() {
+      for (const pipeline of pipelines) await pipeline.start(signal);,
+    async stop() 
       shedding.stop();
       await Promise.all(pipelines.map((pipeline) => pipeline.stop()));
-      await Promise.all([...publishers.values()].map((publisher) => publisher.stop()));
-    },
+      await Promise.all([...publishers.values()].map((publisher) => publisher.stop()));,
     stats: () =>
       pipelines.flatMap((pipeline) => {
         const stats = pipeline.stats();

@@ -8,7 +8,7 @@ const REJECTED_BYTES = 16 * 1024 * 1024;
 export const resultStream = (pipeline: string): string => `$result/${pipeline}`;
 
 /** Name of the journal stream that holds the windows a pipeline's model would not answer. */
-export const rejectedWindows = (pipeline: string): string => `$rejected/pipeline-${pipeline}`;
+const rejectedWindows = (pipeline: string): string => `$rejected/pipeline-${pipeline}`;
 
 /** A stream is its own outbox: it must be able to hold what the largest outbox that sends it may. */
 export function bytesToKeep(config: Config, kind: UpstreamConfig['send'][number], own: number): number {

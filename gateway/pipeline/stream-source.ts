@@ -6,7 +6,7 @@ import type { RecordSource, TakeRecord } from './source.ts';
 export type ToReading<T> = (record: JournalRecord<T>) => Reading | undefined;
 
 /** Arrival of a stream's newest record, 0 when it has none. */
-export async function lastArrival<T>(stream: JournalStream<T>): Promise<number> {
+async function lastArrival<T>(stream: JournalStream<T>): Promise<number> {
   const records = await stream.read(stream.head - 1, 1);
   return records.at(-1)?.arrival ?? 0;
 }

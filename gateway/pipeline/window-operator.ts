@@ -10,7 +10,7 @@ import type { Reading, Windower, WindowSink } from '../stream/window.ts';
 import type { Operator } from './unit.ts';
 
 /** Key and device name of what is not kept per device. */
-export const ALL_DEVICES = 'all';
+const ALL_DEVICES = 'all';
 
 const WINDOW_PREFIX = 'w';
 const JOIN_PREFIX = 'j';

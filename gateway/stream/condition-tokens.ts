@@ -1,6 +1,6 @@
 import { GatewayError } from '../errors.ts';
 
-export type TokenKind = 'name' | 'number' | 'string' | 'symbol' | 'end';
+type TokenKind = 'name' | 'number' | 'string' | 'symbol' | 'end';
 
 export interface Token {
   readonly kind: TokenKind;

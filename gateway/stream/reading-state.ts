@@ -50,7 +50,7 @@ export function loadReading(input: StateReader): Reading {
   return { seq, deviceSeq, time, arrival, flags, device, value: { fields, values } };
 }
 
-export function saveValue(value: FieldValue, out: StateWriter): void {
+function saveValue(value: FieldValue, out: StateWriter): void {
   if (value === null) out.u8(NULL);
   else if (typeof value === 'number') {
     out.u8(NUMBER);
@@ -65,7 +65,7 @@ export function saveValue(value: FieldValue, out: StateWriter): void {
   }
 }
 
-export function loadValue(input: StateReader): FieldValue {
+function loadValue(input: StateReader): FieldValue {
   const kind = input.u8();
   if (kind === NULL) return null;
   if (kind === NUMBER) return input.f64();
