@@ -95,7 +95,6 @@ export function createPipelines(parts: PipelinesParts): Pipelines {
   }
   return {
     feed,
-    ]),
     head: (pipeline) => results.get(pipeline)?.head ?? 0,
     async start(signal) 
       for (const [id, stream] of results) await feed.refill(id, stream);
