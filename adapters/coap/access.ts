@@ -73,6 +73,5 @@ export class Authentication {
 /** The MQTT topic whose access rules hold for a CoAP path. */
 export function topicOf(path: string): string {
   if (path.startsWith('s/')) return `aimx/${path}`;
-  if (path.startsWith('r/')) return `aimx/result/${path.slice(2)}`;
-  return path === 'r' ? 'aimx/result/#' : path;
+  return path.startsWith('r/') ? `aimx/result/${path.slice(2)}` : path;
 }

@@ -7,8 +7,11 @@ import { Format } from './protocol.ts';
 /** Result links in `/.well-known/core`; the lists under `/r` have them all. */
 const MAX_RESULT_LINKS = 1_000;
 
+/** What a principal may see: the results of a pipeline for a device, or of any device when none is named. */
+export type Visible = (pipeline: string, device?: string) => boolean;
+
 /** `/.well-known/core`: where readings go and where results are (RFC 6690). */
-export function discovery(streams: readonly StreamConfig[], results: ResultFeed): Link[] {
+export function discovery(streams: readonly StreamConfig[], results: ResultFeed, visible: Visible): Link[] {
   const all: Link[] = [
     { href: '/.well-known/core', attributes: { ct: Format.LINK } },
     ...streams.map((stream) => ({
@@ -24,24 +27,27 @@ export function discovery(streams: readonly StreamConfig[], results: ResultFeed)
   ];
   let room = MAX_RESULT_LINKS;
   for (const pipeline of results.pipelines()) {
-    all.push(pipelineLink(pipeline));
-    for (const device of results.devices(pipeline)) {
-      if (room-- <= 0) return all;
-      all.push(resultLink(pipeline, device));
-    }
+    const devices = results.devices(pipeline).filter((device) => visible(pipeline, device));
+    if (devices.length === 0 && !visible(pipeline)) continue;
+    all.push(pipelineLink(pipeline), ...devices.slice(0, room).map((device) => resultLink(pipeline, device)));
+    room = Math.max(0, room - devices.length);
   }
   return all;
 }
 
 /** `/r`: the pipelines. */
-export function resultPipelines(results: ResultFeed): Link[] {
-  return results.pipelines().map(pipelineLink);
+export function resultPipelines(results: ResultFeed, visible: Visible): Link[] {
+  const seen = results.pipelines().filter((pipeline) => {
+    return visible(pipeline) || results.devices(pipeline).some((device) => visible(pipeline, device));
+  });
+  return seen.map(pipelineLink);
 }
 
 /** `/r/<pipeline>`: its devices; null when there is no such pipeline. */
-export function resultDevices(results: ResultFeed, pipeline: string): Link[] | null {
+export function resultDevices(results: ResultFeed, pipeline: string, visible: Visible): Link[] | null {
   if (!results.pipelines().includes(pipeline)) return null;
-  return results.devices(pipeline).map((device) => resultLink(pipeline, device));
+  const devices = results.devices(pipeline).filter((device) => visible(pipeline, device));
+  return devices.map((device) => resultLink(pipeline, device));
 }
 
 function pipelineLink(pipeline: string): Link {

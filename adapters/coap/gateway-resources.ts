@@ -3,7 +3,7 @@ import type { Principal } from '../../gateway/ports/access.ts';
 import type { ResultFeed } from '../../gateway/ports/results.ts';
 import type { Disposition, Inbound, Intake } from '../../gateway/ports/source.ts';
 import { type Authentication, topicOf } from './access.ts';
-import { discovery, resultDevices, resultPipelines } from './discovery.ts';
+import { discovery, resultDevices, resultPipelines, type Visible } from './discovery.ts';
 import type { Exchange, Request } from './exchange.ts';
 import { READING_FORMATS } from './formats.ts';
 import { filterLinks, formatLinks, type Link } from './link-format.ts';
@@ -28,8 +28,8 @@ export interface GatewayResourcesOptions {
 type Route =
   | { readonly kind: 'readings'; readonly address: string; readonly topic: string }
   | { readonly kind: 'result'; readonly pipeline: string; readonly device: string; readonly topic: string }
-  | { readonly kind: 'devices'; readonly pipeline: string; readonly topic: string }
-  | { readonly kind: 'pipelines'; readonly topic: string }
+  | { readonly kind: 'devices'; readonly pipeline: string }
+  | { readonly kind: 'pipelines' }
   | { readonly kind: 'core' }
   | { readonly kind: 'none' };
 
@@ -82,13 +82,17 @@ export class GatewayResources implements Resources {
         request.respond(this.#result(request, route.pipeline, route.device));
         return;
       case 'devices':
-        request.respond(links(request, resultDevices(this.#options.results, route.pipeline)));
+        request.respond(
+          links(request, resultDevices(this.#options.results, route.pipeline, this.#visibleTo(request))),
+        );
         return;
       case 'pipelines':
-        request.respond(links(request, resultPipelines(this.#options.results)));
+        request.respond(links(request, resultPipelines(this.#options.results, this.#visibleTo(request))));
         return;
       case 'core':
-        request.respond(links(request, discovery(this.#options.streams, this.#options.results)));
+        request.respond(
+          links(request, discovery(this.#options.streams, this.#options.results, this.#visibleTo(request))),
+        );
         return;
       case 'none':
         request.respond(nothingAt(request.options));
@@ -130,7 +134,8 @@ export class GatewayResources implements Resources {
     }
     if (route.kind === 'none') return nothingAt(options);
     if (code !== Code.GET) return failure(Code.METHOD_NOT_ALLOWED, `/${options.path} takes GET`);
-    if (route.kind !== 'core' && !access.maySubscribe(principal, route.topic)) {
+    // The lists show what the principal may read, and are open themselves.
+    if (route.kind === 'result' && !access.maySubscribe(principal, route.topic)) {
       return forbidden(`read ${route.topic}`);
     }
     const offered = route.kind === 'result' ? Format.JSON : Format.LINK;
@@ -191,6 +196,13 @@ export class GatewayResources implements Resources {
       : { ...content, etag };
   }
 
+  #visibleTo(request: Request): Visible {
+    const { access, authentication } = this.#options;
+    const principal = authentication.known(request.peer) ?? null;
+    return (pipeline, device = '+') =>
+      principal !== null && access.maySubscribe(principal, topicOf(`r/${pipeline}/${device}`));
+  }
+
   #route(options: OptionSet): Route {
     if (options.memo === undefined) options.memo = this.#find(options);
     return options.memo as Route;
@@ -203,8 +215,8 @@ export class GatewayResources implements Resources {
     if (segments[0] === 'r') {
       const [, pipeline, device] = segments;
       const topic = topicOf(path);
-      if (pipeline === undefined) return { kind: 'pipelines', topic };
-      if (segments.length === 2) return { kind: 'devices', pipeline, topic: `${topic}/+` };
+      if (pipeline === undefined) return { kind: 'pipelines' };
+      if (segments.length === 2) return { kind: 'devices', pipeline };
       if (segments.length === 3 && device !== undefined) return { kind: 'result', pipeline, device, topic };
     }
     if (!this.#options.intake.routes('coap', path)) return NOWHERE;

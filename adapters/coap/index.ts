@@ -41,7 +41,8 @@ export function createCoapServer(options: CoapServerOptions): Source & { stats()
     clock,
     log,
     random: options.random ?? Math.random,
-    maxPeers: limits.maxConnections,
+    maxPeers: limits.maxDevices,
+    maxObservers: limits.maxConnections,
     maxBody: limits.maxPacketBytes,
     maxObserversPerPeer: limits.maxSubscriptions,
   });

@@ -26,8 +26,10 @@ export interface ServerOptions {
   readonly clock: Clock;
   readonly log: Log;
   readonly random: () => number;
+  /** Endpoints whose exchanges are remembered. */
   readonly maxPeers: number;
   readonly maxBody: number;
+  readonly maxObservers: number;
   readonly maxObserversPerPeer: number;
 }
 
@@ -84,7 +86,7 @@ export class Server {
       endpoint: this.endpoint,
       clock,
       maxPerPeer: options.maxObserversPerPeer,
-      maxTotal: options.maxPeers,
+      maxTotal: options.maxObservers,
       render: (request) => resources.handle(request),
       slice: (request, response) => this.#snapshots.slice(request, response),
     });

@@ -3,12 +3,12 @@ import { lookup } from 'node:dns/promises';
 import { isIP } from 'node:net';
 
 /** Peers are given by address, so nothing is looked up on the way out. */
-function noLookup(
-  address: string,
-  _options: unknown,
-  callback: (error: Error | null, address: string, family: number) => void,
-): void {
-  callback(null, address, isIP(address));
+function noLookup(family: number) {
+  return (
+    address: string,
+    _options: unknown,
+    callback: (error: Error | null, address: string, family: number) => void,
+  ): void => callback(null, address, family);
 }
 
 export interface UdpOptions {
@@ -28,7 +28,7 @@ export async function openUdp(options: UdpOptions): Promise<Socket> {
   options.signal.throwIfAborted();
   const socket = createSocket({
     type: target.family === 6 ? 'udp6' : 'udp4',
-    lookup: noLookup as never,
+    lookup: noLookup(target.family) as never,
     // A burst of a thousand devices must fit while the event loop is busy; the system may grant less.
     recvBufferSize: 4 << 20,
     sendBufferSize: 1 << 20,

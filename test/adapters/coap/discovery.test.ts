@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { filterLinks, formatLinks, hrefOf } from '../../../adapters/coap/link-format.ts';
 import { Code } from '../../../adapters/coap/protocol.ts';
-import { openClient, openDoor } from './harness.ts';
+import { openAccess, openClient, openDoor } from './harness.ts';
 
 async function door() {
   const opened = await openDoor();
@@ -59,6 +59,25 @@ describe('/.well-known/core', () => {
     expect((await get('.well-known/core')).text.split(',</').length).toBeGreaterThan(1000);
     expect((await get('r/anomaly')).text.split(',</').length).toBe(2002);
   });
+});
+
+test('a principal sees the results it may read, and no others', async () => {
+  const access = {
+    ...openAccess,
+    maySubscribe: (_: unknown, topic: string) => topic === 'aimx/result/p/mine',
+  };
+  const { port, results } = await openDoor({ access });
+  results.publish('p', 'mine', '{}');
+  results.publish('p', 'yours', '{}');
+  results.publish('q', 'yours', '{}');
+  const client = await openClient(port);
+  const get = async (path: string) => (await client.request({ method: 'GET', path })).payload.toString();
+  const core = await get('.well-known/core');
+  expect(core).toContain('</r/p/mine>');
+  expect(core).not.toMatch(/yours|\/r\/q/);
+  expect(await get('r')).not.toContain('/r/q');
+  expect(await get('r/p')).not.toContain('yours');
+  expect(await get('r/q')).toBe('');
 });
 
 test('/r lists pipelines, /r/<pipeline> its devices', async () => {

@@ -190,7 +190,7 @@ describe('retransmissions', () => {
   });
 
   test('what is remembered stays within its bounds', async () => {
-    const { port, server } = await openDoor({ limits: { maxConnections: 10 } });
+    const { port, server } = await openDoor({ limits: { maxDevices: 10 } });
     for (let peer = 0; peer < 15; peer += 1) {
       const wire = await openWire(port);
       for (let id = 0; id < 20; id += 1) wire.send(post(id, 's/temperature/m1', '1'));

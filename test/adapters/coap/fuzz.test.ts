@@ -102,7 +102,7 @@ test(`no bytes make the parser throw (seed ${seed})`, () => {
 });
 
 test(`60,000 damaged and random datagrams leave the door working and small (seed ${seed})`, async () => {
-  const { port, server, log, results } = await openDoor({ limits: { maxConnections: 50 } });
+  const { port, server, log, results } = await openDoor({ limits: { maxDevices: 50, maxConnections: 50 } });
   results.publish('p', 'd', `{"pad":"${'x'.repeat(3000)}"}`);
   const datagrams = fc.sample(fc.oneof(damaged, damaged, noise, headed), { seed, numRuns: 20_000 });
   const before = process.memoryUsage().rss;

@@ -212,7 +212,7 @@ describe('bounds', () => {
   });
 
   test('all clients together too, and an observer is not forgotten for newer clients', async () => {
-    const { port, results, server } = await openDoor({ limits: { maxConnections: 2 } });
+    const { port, results, server } = await openDoor({ limits: { maxConnections: 2, maxDevices: 2 } });
     results.publish('p', 'd', '{"n":0}');
     const first = await openWire(port);
     first.send(get(1, 1, 0));
