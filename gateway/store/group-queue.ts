@@ -13,11 +13,14 @@ const DEVICES_EVERY = 20_000;
 const DEVICES_PER_GROUP = 500;
 /** Ids of groups start over here: the database keeps the last one in 31 bits. */
 const GROUP_IDS = 2 ** 31;
+/** A group that takes the writer thread down so often is refused. */
+const MAX_LOSSES = 2;
 
 /** What the queue needs of the store. */
 export interface QueueHost {
-  /** Hands the group to the writer thread; false while there is none. */
-  send(request: GroupRequest): boolean;
+  /** Whether there is a writer thread to send to. */
+  readonly connected: boolean;
+  send(request: GroupRequest): void;
   /** Why nothing can be appended to a stream at present. */
   refusal(stream: Stream<unknown>): GatewayError | undefined;
   streamOf(name: string): Stream<unknown>;
@@ -62,7 +65,7 @@ export class GroupQueue {
       return;
     }
     try {
-      const group = this.#forming();
+      const group = this.#forming(records.length);
       const before = group.bytes;
       group.append(stream, records, done);
       this.outstandingBytes += group.bytes - before;
@@ -116,20 +119,16 @@ export class GroupQueue {
   resume(committed: boolean): void {
     const group = this.#inFlight;
     if (group !== undefined) {
+      group.losses++;
+      const outcome = committed ? 'committed' : group.losses < MAX_LOSSES ? 'again' : 'failed';
       const answers: TransactionAnswer[] = group.transactions.map(({ transaction }) => ({
         ok: true,
         // What the operations answered is lost with the thread; that they were committed is not.
         results: (transaction.ops ?? []).map(() => undefined),
       }));
-      this.finish({
-        kind: 'group',
-        id: this.lastGroup,
-        buffer: new ArrayBuffer(65_536),
-        outcome: committed ? 'committed' : 'again',
-        answers,
-        full: false,
-        ms: 0,
-      });
+      const error = { code: 'STORE_IO', message: 'store: the writer thread died of this group, twice' };
+      const buffer = new ArrayBuffer(65_536);
+      this.finish({ kind: 'group', id: this.lastGroup, buffer, outcome, answers, error, full: false, ms: 0 });
     }
     this.#schedule();
   }
@@ -140,6 +139,17 @@ export class GroupQueue {
     for (const group of this.#queue) group.abandon();
     this.#devices = [];
     this.#devicesAsOf = [];
+  }
+
+  /** What waits gets new numbers; to be called after the streams were loaded again. */
+  renumber(): void {
+    const groups = this.#queue;
+    this.#queue = [];
+    for (const group of groups) {
+      this.outstandingBytes -= group.bytes;
+      group.eachAppend((stream, records, done) => this.append(stream, records, done));
+      for (const pending of group.transactions) this.#place(pending);
+    }
   }
 
   /** Everything that waits fails. */
@@ -162,7 +172,8 @@ export class GroupQueue {
         this.#parked.push(pending);
         return;
       }
-      const group = this.#forming();
+      const records = (pending.transaction.appends ?? []).reduce((sum, one) => sum + one.records.length, 0);
+      const group = this.#forming(records);
       const before = group.bytes;
       group.commit(pending, (name) => this.#host.streamOf(name));
       this.outstandingBytes += group.bytes - before;
@@ -180,9 +191,9 @@ export class GroupQueue {
     return this.#parked.some((waiting) => consumersOf(waiting).some((one) => consumers.includes(one)));
   }
 
-  #forming(): Group {
+  #forming(records: number): Group {
     const last = this.#queue[this.#queue.length - 1];
-    if (last !== undefined && !last.full) return last;
+    if (last?.takes(records)) return last;
     const group = new Group();
     this.#queue.push(group);
     return group;
@@ -201,15 +212,18 @@ export class GroupQueue {
   #dispatch(): void {
     if (this.#inFlight !== undefined) return;
     const group = this.#queue[0];
-    if (group === undefined) return;
+    if (group === undefined || !this.#host.connected) return;
     const memory = this.#memory ?? new GrowableBytes(65_536);
     this.#memory = undefined;
     memory.truncate(0);
     const segments = group.seal(memory);
     this.#collectDevices(DEVICES_EVERY, DEVICES_PER_GROUP);
-    const sent = this.#host.send({
+    this.lastGroup = (this.lastGroup + 1) % GROUP_IDS;
+    this.#queue.shift();
+    this.#inFlight = group;
+    this.#host.send({
       kind: 'group',
-      id: (this.lastGroup + 1) % GROUP_IDS,
+      id: this.lastGroup,
       epoch: this.#host.epoch,
       buffer: memory.release(),
       segments,
@@ -218,10 +232,6 @@ export class GroupQueue {
       devicesAsOf: this.#devicesAsOf,
       makeRoom: this.#host.full,
     });
-    if (!sent) return;
-    this.lastGroup = (this.lastGroup + 1) % GROUP_IDS;
-    this.#queue.shift();
-    this.#inFlight = group;
   }
 
   #collectDevices(every: number, most: number): void {
@@ -272,8 +282,16 @@ export class GroupQueue {
       group.transactions.forEach((pending, index) => {
         this.#retryTransaction(pending, mine, index, error, madeRoom);
       });
+      if (mine !== undefined) this.#isolate(failed.losses);
     }
     this.#dispatch();
+  }
+
+  /** What may have killed the writer thread stays by itself, so that nothing else is refused if it does so again. */
+  #isolate(losses: number): void {
+    if (losses === 0 || this.#queue.length === 0) return;
+    for (const group of this.#queue) group.losses = losses;
+    this.#queue.push(new Group());
   }
 
   #retryTransaction(

@@ -4,8 +4,8 @@ import { type FormingSegment, markOf, type Stream } from './stream.ts';
 import type { CursorPosition, NewRecord, StateRow, Transaction } from './types.ts';
 
 /** A group is closed when it has this much; the next one forms behind it. */
-export const MAX_GROUP_RECORDS = 4096;
-export const MAX_GROUP_BYTES = 1024 * 1024;
+const MAX_GROUP_RECORDS = 4096;
+const MAX_GROUP_BYTES = 1024 * 1024;
 
 type Done = (error: Error | null) => void;
 
@@ -24,6 +24,8 @@ export class Group {
   readonly transactions: PendingTransaction[] = [];
   records = 0;
   bytes = 0;
+  /** How often the writer thread died while it had this. */
+  losses = 0;
   readonly #segments = new Map<Stream<unknown>, FormingSegment>();
   readonly #streams: Stream<unknown>[] = [];
   readonly #records: (readonly NewRecord<unknown>[])[] = [];
@@ -33,8 +35,10 @@ export class Group {
     return this.#dones.length === 0 && this.transactions.length === 0;
   }
 
-  get full(): boolean {
-    return this.records >= MAX_GROUP_RECORDS || this.bytes >= MAX_GROUP_BYTES;
+  /** Whether so many more records may join. A group that is empty takes any number. */
+  takes(records: number): boolean {
+    if (this.records === 0 && this.bytes === 0) return true;
+    return this.records + records <= MAX_GROUP_RECORDS && this.bytes < MAX_GROUP_BYTES;
   }
 
   /** @throws GatewayError when the records cannot be taken, with the group as it was */

@@ -2,9 +2,10 @@ import { GatewayError } from '../errors.ts';
 import type { Alarms } from '../ports/alarms.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Log } from '../ports/log.ts';
+import { Catalog } from './catalog.ts';
 import { type Group, sizeOf } from './group.ts';
 import { GroupQueue, type QueueHost, stopping } from './group-queue.ts';
-import type { CallAnswers, GroupReply, GroupRequest, LoadedState, LoadedStream, Reply } from './protocol.ts';
+import type { CallAnswers, GroupReply, GroupRequest, LoadedState, Reply } from './protocol.ts';
 import { StoreAlarms } from './store-alarms.ts';
 import { Stream, type StreamHost } from './stream.ts';
 import { TailCache } from './tail.ts';
@@ -18,6 +19,7 @@ import type {
   StreamOptions,
   Transaction,
 } from './types.ts';
+import { Maintenance, Retry } from './upkeep.ts';
 import { WriterLink } from './writer-link.ts';
 
 export interface StoreParts {
@@ -36,10 +38,6 @@ export interface StoreParts {
 /** Doors stop reading above this; appends are refused at four times it. */
 const HIGH_WATER_BYTES = 8 * 1024 * 1024;
 const TAIL_BYTES = 16 * 1024 * 1024;
-const MAINTENANCE_MS = 10_000;
-/** A full disk is looked at again after 1 s, then 2, 4, at last every 5 s; a lost writer thread likewise. */
-const FIRST_RETRY_MS = 1000;
-const LAST_RETRY_MS = 5000;
 
 /** The store: see types.ts for its contract and README.md for what it promises. Touches nothing before `start`. */
 export function openStore(parts: StoreParts): Store {
@@ -53,20 +51,14 @@ class MainStore implements Store, StreamHost, QueueHost {
   readonly #parts: StoreParts;
   readonly #log: Log;
   readonly #alarms: StoreAlarms;
-  readonly #streams = new Map<string, Stream<unknown>>();
-  readonly #byId = new Map<number, Stream<unknown>>();
-  /** Streams in the file that nobody has opened yet. */
-  readonly #dormant = new Map<string, LoadedStream>();
-  readonly #cursors = new Map<string, CursorPosition & { expired: number }>();
+  readonly #catalog = new Catalog();
   readonly #tail: TailCache;
   readonly #queue: GroupQueue;
+  readonly #maintenance: Maintenance;
+  readonly #probe: Retry;
+  readonly #restart: Retry;
   #link: WriterLink | undefined;
   #state: 'new' | 'starting' | 'running' | 'stopping' | 'stopped' = 'new';
-  #base = 0;
-  #nextStreamId = 1;
-  #timers: { maintenance?: () => void; probe?: () => void; restart?: () => void } = {};
-  #maintaining = false;
-  #maintenanceDue = false;
   #commits = 0;
   #committedRecords = 0;
   #lastCommitMs = 0;
@@ -80,6 +72,13 @@ class MainStore implements Store, StreamHost, QueueHost {
     this.#alarms = new StoreAlarms(parts.alarms);
     this.#tail = new TailCache(parts.tailBytes ?? TAIL_BYTES);
     this.#queue = new GroupQueue(this);
+    this.#probe = new Retry(parts.clock, () => this.#probeDisk());
+    this.#restart = new Retry(parts.clock, () => this.#reconnect());
+    this.#maintenance = new Maintenance(
+      parts.clock,
+      () => this.#maintain(),
+      (error) => this.#log.warn({ error }, 'retention failed; trying again in 10 s'),
+    );
   }
 
   get outstandingBytes(): number {
@@ -120,7 +119,7 @@ class MainStore implements Store, StreamHost, QueueHost {
       this.#load(state);
       this.#queue.lastGroup = state.lastGroup;
       this.#state = 'running';
-      this.#maintain();
+      this.#maintenance.start();
     } catch (error) {
       this.#state = 'stopped';
       this.#link = undefined;
@@ -134,8 +133,9 @@ class MainStore implements Store, StreamHost, QueueHost {
   async stop(): Promise<void> {
     if (this.#state !== 'running') return;
     this.#state = 'stopping';
-    for (const cancel of Object.values(this.#timers)) cancel();
-    this.#timers = {};
+    this.#maintenance.stop();
+    this.#probe.stop();
+    this.#restart.stop();
     if (this.#link === undefined) {
       this.#queue.fail(stopping());
     } else {
@@ -149,19 +149,19 @@ class MainStore implements Store, StreamHost, QueueHost {
   }
 
   stream<T>(name: string, options: StreamOptions<T>): JournalStream<T> {
-    const known = this.#streams.get(name);
+    const known = this.#catalog.get(name);
     if (known !== undefined) return known as unknown as JournalStream<T>;
     const stream = new Stream<T>(name, options, this) as unknown as Stream<unknown>;
-    this.#streams.set(name, stream);
+    this.#catalog.add(stream);
     if (this.#state === 'running') {
-      this.#adopt(stream);
+      this.#catalog.adopt(stream);
       this.#link?.sendTerms([stream.terms]);
     }
     return stream as unknown as JournalStream<T>;
   }
 
   streams(): readonly string[] {
-    return [...new Set([...this.#streams.keys(), ...this.#dormant.keys()])];
+    return this.#catalog.names();
   }
 
   consumer(name: string, stream: string, at: 'oldest' | 'newest'): CursorPosition {
@@ -170,11 +170,10 @@ class MainStore implements Store, StreamHost, QueueHost {
     }
     const target = this.streamOf(stream);
     target.followed = true;
-    const key = cursorKey(name, stream);
-    const known = this.#cursors.get(key);
+    const known = this.#catalog.cursor(name, stream);
     if (known !== undefined) return { consumer: name, stream, seq: known.seq };
     const position = { consumer: name, stream, seq: at === 'oldest' ? target.tail - 1 : target.head };
-    this.#cursors.set(key, { ...position, expired: 0 });
+    this.#catalog.addCursor(position);
     this.#enqueue({}, [position], undefined).catch((error: unknown) => {
       this.#log.error({ error, consumer: name, stream }, 'could not register a consumer; it is not counted');
     });
@@ -183,11 +182,11 @@ class MainStore implements Store, StreamHost, QueueHost {
 
   async retireConsumers(keep: ReadonlySet<string>): Promise<void> {
     await this.#enqueue({}, [], keep);
-    for (const [key, cursor] of this.#cursors) if (!keep.has(cursor.consumer)) this.#cursors.delete(key);
+    this.#catalog.retire(keep);
   }
 
   cursors(): readonly (CursorPosition & { readonly expired: number })[] {
-    return [...this.#cursors.values()].map((cursor) => ({ ...cursor }));
+    return this.#catalog.cursors();
   }
 
   append(
@@ -240,9 +239,12 @@ class MainStore implements Store, StreamHost, QueueHost {
       );
   }
 
-  send(request: GroupRequest): boolean {
-    this.#link?.sendGroup(request);
+  get connected(): boolean {
     return this.#link !== undefined;
+  }
+
+  send(request: GroupRequest): void {
+    this.#open().sendGroup(request);
   }
 
   refusal(stream: Stream<unknown>): GatewayError | undefined {
@@ -265,7 +267,7 @@ class MainStore implements Store, StreamHost, QueueHost {
   }
 
   streamOf(name: string): Stream<unknown> {
-    const stream = this.#streams.get(name);
+    const stream = this.#catalog.get(name);
     if (stream === undefined) {
       throw new GatewayError('STORE_STREAM', `store: nobody opened the stream ${name}`, { received: name });
     }
@@ -273,7 +275,7 @@ class MainStore implements Store, StreamHost, QueueHost {
   }
 
   openStreams(): Iterable<Stream<unknown>> {
-    return this.#streams.values();
+    return this.#catalog.open();
   }
 
   onCommitted(group: Group, reply: GroupReply): void {
@@ -285,17 +287,7 @@ class MainStore implements Store, StreamHost, QueueHost {
       stream.committed(records);
       if (stream.followed) this.#tail.add(stream.tailRecords, records, out.length);
     }
-    group.transactions.forEach(({ transaction, register }, index) => {
-      if (reply.answers[index]?.ok !== true) return;
-      for (const position of register) {
-        const key = cursorKey(position.consumer, position.stream);
-        if (!this.#cursors.has(key)) this.#cursors.set(key, { ...position, expired: 0 });
-      }
-      for (const { consumer, stream, seq } of transaction.cursors ?? []) {
-        const cursor = this.#cursors.get(cursorKey(consumer, stream));
-        if (cursor !== undefined) this.#cursors.set(cursorKey(consumer, stream), { ...cursor, seq });
-      }
-    });
+    this.#catalog.moveCursors(group, reply);
     if (reply.full) this.#diskFull('little is left');
   }
 
@@ -352,15 +344,13 @@ class MainStore implements Store, StreamHost, QueueHost {
     this.#fileBytes = reply.fileBytes;
     let freed = false;
     for (const figures of reply.streams) {
-      const stream = this.#byId.get(figures.id);
-      if (stream === undefined) continue;
-      if (stream.full && !figures.full) freed = true;
-      stream.setFigures(figures);
-      this.#alarms.streamFull(stream.name, figures.full);
+      const updated = this.#catalog.update(figures);
+      if (updated === undefined) continue;
+      freed ||= updated.freed;
+      this.#alarms.streamFull(updated.stream.name, figures.full);
     }
     for (const expired of reply.expired) {
-      const cursor = this.#cursors.get(cursorKey(expired.consumer, expired.stream));
-      if (cursor !== undefined) cursor.expired += expired.expired;
+      this.#catalog.addExpired(expired.consumer, expired.stream, expired.expired);
       this.#alarms.expired(expired, this.#parts.clock.monotonic());
     }
     if (freed) this.#queue.unpark();
@@ -370,21 +360,10 @@ class MainStore implements Store, StreamHost, QueueHost {
   #load(state: LoadedState): void {
     this.#queue.abandonNumbers();
     this.epoch = state.epoch;
-    this.#base = state.base;
-    this.#byId.clear();
-    this.#dormant.clear();
-    this.#cursors.clear();
     this.#tail.clear();
-    this.#nextStreamId = 1;
-    for (const loaded of state.streams) {
-      this.#dormant.set(loaded.name, loaded);
-      this.#nextStreamId = Math.max(this.#nextStreamId, loaded.id + 1);
-    }
-    for (const cursor of state.cursors) {
-      this.#cursors.set(cursorKey(cursor.consumer, cursor.stream), { ...cursor });
-    }
-    for (const stream of this.#streams.values()) this.#adopt(stream);
-    this.#link?.sendTerms([...this.#streams.values()].map((stream) => stream.terms));
+    this.#catalog.load(state);
+    this.#link?.sendTerms(this.#catalog.terms());
+    this.#queue.renumber();
     this.#damagedRecords = state.damagedRecords;
     this.#fileBytes = state.fileBytes;
     this.#quarantined = state.quarantined;
@@ -395,70 +374,33 @@ class MainStore implements Store, StreamHost, QueueHost {
       );
       this.#alarms.rebuilt(state.rebuilt);
     }
+    // What was committed meanwhile was not announced.
+    for (const stream of this.#catalog.open()) stream.notify((error) => this.report(error));
   }
 
-  /** Joins a stream that was opened with what the file holds of it. */
-  #adopt(stream: Stream<unknown>): void {
-    const loaded = this.#dormant.get(stream.name);
-    this.#dormant.delete(stream.name);
-    stream.id = loaded?.id ?? this.#nextStreamId++;
-    stream.load(loaded ?? emptyStream(stream.id, stream.name, this.#base));
-    this.#byId.set(stream.id, stream);
-  }
-
-  #maintain(): void {
+  async #maintain(): Promise<boolean> {
     const { clock } = this.#parts;
-    this.#timers.maintenance = clock.after(MAINTENANCE_MS, () => {
-      this.#maintain();
-      this.#alarms.review(clock.monotonic());
-      this.#maintainSteps().catch((error: unknown) =>
-        this.#log.warn({ error }, 'retention failed; trying again in 10 s'),
-      );
-    });
-  }
-
-  /** In short steps, so that commits come in between. */
-  async #maintainSteps(): Promise<void> {
-    this.#maintenanceDue = true;
-    if (this.#maintaining) return;
-    this.#maintaining = true;
-    const { clock } = this.#parts;
-    try {
-      while (this.#maintenanceDue && this.#state === 'running' && this.#link !== undefined) {
-        this.#maintenanceDue = false;
-        const more = await this.#link.call<'maintain'>({
-          call: 'maintain',
-          now: clock.now(),
-          synced: clock.synced(),
-        });
-        if (more) this.#maintenanceDue = true;
-      }
-    } finally {
-      this.#maintaining = false;
-    }
+    this.#alarms.review(clock.monotonic());
+    if (this.#link === undefined) return false;
+    return await this.#link.call<'maintain'>({ call: 'maintain', now: clock.now(), synced: clock.synced() });
   }
 
   #diskFull(reason: string): void {
-    if (this.full) return;
+    if (!this.full) this.#log.error({ reason }, 'the disk is full; looking again every few seconds');
     this.full = true;
-    this.#log.error({ reason }, 'the disk is full; looking again every few seconds');
     this.#alarms.diskFull(reason);
-    this.#probe(FIRST_RETRY_MS);
+    this.#probe.begin();
   }
 
-  #probe(delay: number): void {
-    this.#timers.probe = this.#parts.clock.after(delay, async () => {
-      const free = (await this.#link?.call<'probe'>({ call: 'probe' }).catch(() => false)) ?? false;
-      if (this.#state !== 'running') return;
-      if (free) {
-        this.full = false;
-        this.#log.info({}, 'the disk has space again; everything is accepted');
-        this.#alarms.diskFree();
-      } else {
-        this.#probe(Math.min(2 * delay, LAST_RETRY_MS));
-      }
-      this.#queue.unpark();
-    });
+  async #probeDisk(): Promise<boolean> {
+    const free = (await this.#link?.call<'probe'>({ call: 'probe' }).catch(() => false)) ?? false;
+    if (free) {
+      this.full = false;
+      this.#log.info({}, 'the disk has space again; everything is accepted');
+      this.#alarms.diskFree();
+    }
+    this.#queue.unpark();
+    return free;
   }
 
   #lost(error: Error): void {
@@ -468,37 +410,27 @@ class MainStore implements Store, StreamHost, QueueHost {
       return;
     }
     this.#log.error({ error }, 'lost the writer thread; starting a new one in 1 s');
-    this.#restart(FIRST_RETRY_MS);
+    this.#restart.begin();
   }
 
-  #restart(delay: number): void {
-    this.#timers.restart = this.#parts.clock.after(delay, async () => {
-      const link = this.#connect();
-      try {
-        const state = await link.ready();
-        if (this.#state !== 'running') {
-          await link.close();
-          return;
-        }
-        const committed = state.lastGroup === this.#queue.lastGroup;
-        this.#link = link;
-        this.#load(state);
-        this.#queue.resume(committed);
-        this.#log.info({}, 'the writer thread is back; nothing that was acknowledged is lost');
-      } catch (error) {
-        this.#log.error({ error }, 'the writer thread could not be started; trying again');
-        await link.terminate();
-        if (this.#state === 'running') this.#restart(Math.min(2 * delay, LAST_RETRY_MS));
+  async #reconnect(): Promise<boolean> {
+    const link = this.#connect();
+    try {
+      const state = await link.ready();
+      if (this.#state !== 'running') {
+        await link.close();
+        return true;
       }
-    });
+      const committed = state.lastGroup === this.#queue.lastGroup;
+      this.#link = link;
+      this.#load(state);
+      this.#queue.resume(committed);
+      this.#log.info({}, 'the writer thread is back; nothing that was acknowledged is lost');
+      return true;
+    } catch (error) {
+      this.#log.error({ error }, 'the writer thread could not be started; trying again');
+      await link.terminate();
+      return false;
+    }
   }
-}
-
-function cursorKey(consumer: string, stream: string): string {
-  return `${consumer}\n${stream}`;
-}
-
-function emptyStream(id: number, name: string, base: number): LoadedStream {
-  const figures = { id, head: base, tail: base + 1, records: 0, bytes: 0, full: false };
-  return { ...figures, name, lastArrival: 0, devicesAsOf: base, devices: [] };
 }

@@ -1,5 +1,6 @@
 import { GatewayError } from '../errors.ts';
 import { GrowableBytes } from './bytes.ts';
+import { type DeviceState, DeviceTable } from './devices.ts';
 import type {
   CallAnswers,
   DeviceRow,
@@ -9,7 +10,7 @@ import type {
   StreamTerms,
 } from './protocol.ts';
 import { readSegment } from './segment-reader.ts';
-import { beginRecord, endRecord, writeSegment } from './segment-writer.ts';
+import { beginRecord, endRecord, MAX_SEGMENT_RECORDS, writeSegment } from './segment-writer.ts';
 import { StreamTail } from './tail.ts';
 import type {
   DeviceEntry,
@@ -24,7 +25,6 @@ import type {
 const READ_BYTES = 1024 * 1024;
 /** A stream's encoding buffer that grew beyond this is given back when little of it is used. */
 const IDLE_BUFFER_BYTES = 128 * 1024;
-const MAX_DEVICE_NAME = 1024;
 
 /** What a stream needs of the store that owns it. */
 export interface StreamHost {
@@ -41,21 +41,6 @@ export interface StreamHost {
     bytes: number,
   ): Promise<CallAnswers['read']>;
   damaged(stream: Stream<unknown>, seqs: readonly number[]): void;
-}
-
-/** A device of a stream. `count` and the last times are of committed records; `next` runs ahead with the queue. */
-export interface DeviceState extends DeviceEntry {
-  count: number;
-  lastSeq: number;
-  lastTime: number;
-  lastArrival: number;
-  next: number;
-  /** Which segment last listed it, and where. */
-  segment: number;
-  index: number;
-  base: number;
-  /** `lastSeq` when its row was last saved. */
-  savedSeq: number;
 }
 
 /** The records of one stream in one group, encoded as they come. */
@@ -96,7 +81,7 @@ export class Stream<T> implements JournalStream<T> {
   readonly options: StreamOptions<T>;
   readonly tailRecords = new StreamTail();
   readonly #host: StreamHost;
-  readonly #devices = new Map<string, DeviceState>();
+  readonly #devices: DeviceTable;
   readonly #listeners = new Set<() => void>();
   #spare: GrowableBytes | undefined;
   #nextSeq = 1;
@@ -105,13 +90,12 @@ export class Stream<T> implements JournalStream<T> {
   #figures: StreamFigures;
   /** Whether anybody reads it, so that its newest records are worth keeping in memory. */
   followed = false;
-  #sweep: { devices: Iterator<DeviceState>; asOf: number } | undefined;
-  #sweptTo = 0;
 
   constructor(name: string, options: StreamOptions<T>, host: StreamHost) {
     this.name = name;
     this.options = options;
     this.#host = host;
+    this.#devices = new DeviceTable(name, options.maxDevices);
     this.#figures = { id: 0, head: 0, tail: 1, records: 0, bytes: 0, full: false };
   }
 
@@ -151,7 +135,7 @@ export class Stream<T> implements JournalStream<T> {
   }
 
   devices(): Iterable<DeviceEntry> {
-    return committed(this.#devices.values());
+    return this.#devices.committed();
   }
 
   stats(): StreamStats {
@@ -161,11 +145,8 @@ export class Stream<T> implements JournalStream<T> {
 
   /** Takes over what the database holds. */
   load(loaded: LoadedStream): void {
-    this.#devices.clear();
-    for (const row of loaded.devices) this.#devices.set(row.device, fromRow(row));
+    this.#devices.load(loaded.devices, loaded.devicesAsOf);
     this.#committedArrival = loaded.lastArrival;
-    this.#sweep = undefined;
-    this.#sweptTo = loaded.devicesAsOf;
     this.setFigures(loaded);
     this.rewind();
   }
@@ -203,12 +184,13 @@ export class Stream<T> implements JournalStream<T> {
   encode(segment: FormingSegment, records: readonly NewRecord<T>[]): void {
     const { out } = segment;
     const { codec } = this.options;
+    if (segment.records.length + records.length > MAX_SEGMENT_RECORDS) throw this.#tooMany(records.length);
     const mark = markOf(segment);
     const arrival = Math.max(this.#lastArrival, Math.floor(this.#host.now()));
     const delta = arrival - segment.firstArrival;
     try {
       for (const record of records) {
-        const device = this.#deviceOf(record.device);
+        const device = this.#devices.get(record.device);
         const deviceSeq = ++device.next;
         if (device.segment !== segment.id) {
           device.segment = segment.id;
@@ -278,19 +260,13 @@ export class Stream<T> implements JournalStream<T> {
 
   /** Called once the records are committed. */
   committed(records: readonly JournalRecord<unknown>[]): void {
-    for (const record of records) {
-      const device = this.#devices.get(record.device)!;
-      device.count = record.deviceSeq;
-      device.lastSeq = record.seq;
-      device.lastTime = record.time;
-      device.lastArrival = record.arrival;
-    }
+    this.#devices.count(records);
     this.#committedArrival = records[records.length - 1]!.arrival;
   }
 
   /** Called when the records will not be committed, or will be numbered anew. */
   abandon(segment: FormingSegment): void {
-    this.#takeBack(segment.records);
+    this.#devices.takeBack(segment.records);
     for (const device of segment.devices) device.segment = 0;
   }
 
@@ -304,71 +280,21 @@ export class Stream<T> implements JournalStream<T> {
     }
   }
 
-  /**
-   * Goes on saving device counters, at most `limit` rows a time, once `every` records have come since the last round.
-   * @returns the seq up to which all saved rows are true when a round is complete
-   */
+  /** See {@link DeviceTable.sweep}. */
   sweepDevices(every: number, limit: number, into: DeviceRow[]): number | undefined {
-    if (this.#sweep === undefined) {
-      if (this.head - this.#sweptTo < every) return undefined;
-      this.#sweep = { devices: this.#devices.values(), asOf: this.head };
-    }
-    const { devices, asOf } = this.#sweep;
-    for (let rows = 0; rows < limit; ) {
-      const next = devices.next();
-      if (next.done) {
-        this.#sweep = undefined;
-        this.#sweptTo = asOf;
-        return asOf;
-      }
-      const { device, count, lastSeq, lastTime, lastArrival, savedSeq } = next.value;
-      if (lastSeq === savedSeq) continue;
-      next.value.savedSeq = lastSeq;
-      into.push({ streamId: this.id, device, count, lastSeq, lastTime, lastArrival });
-      rows++;
-    }
-    return undefined;
+    return this.#devices.sweep(this.id, this.head, every, limit, into);
   }
 
-  #deviceOf(name: string): DeviceState {
-    const known = this.#devices.get(name);
-    if (known !== undefined) return known;
-    if (name.length === 0 || name.length > MAX_DEVICE_NAME) {
-      throw new GatewayError('STORE_RECORD', 'store: a record needs the name of its device', {
-        received: name.slice(0, 64),
-        expected: `1 to ${MAX_DEVICE_NAME} characters`,
-      });
-    }
-    if (this.#devices.size >= this.options.maxDevices) {
-      throw new GatewayError('STORE_DEVICES', `store: ${this.name} has all the devices it may have`, {
-        received: name.slice(0, 64),
-        expected: `one of its ${this.options.maxDevices} devices`,
-      });
-    }
-    const device = fromRow({
-      streamId: this.id,
-      device: name,
-      count: 0,
-      lastSeq: 0,
-      lastTime: 0,
-      lastArrival: 0,
+  #tooMany(records: number): GatewayError {
+    return new GatewayError('STORE_RECORD', `store: too many records for ${this.name} at once`, {
+      received: records,
+      expected: `at most ${MAX_SEGMENT_RECORDS} in one group`,
     });
-    this.#devices.set(name, device);
-    return device;
-  }
-
-  #takeBack(records: readonly JournalRecord<unknown>[]): void {
-    for (const record of records) {
-      const device = this.#devices.get(record.device);
-      if (device === undefined) continue;
-      device.next--;
-      if (device.next === 0) this.#devices.delete(record.device);
-    }
   }
 
   #trim(segment: FormingSegment, mark: SegmentMark): void {
     segment.out.truncate(mark.length);
-    this.#takeBack(segment.records.splice(mark.records));
+    this.#devices.takeBack(segment.records.splice(mark.records));
     segment.bases.length = mark.devices;
     for (const device of segment.devices.splice(mark.devices)) device.segment = 0;
   }
@@ -417,26 +343,6 @@ export class Stream<T> implements JournalStream<T> {
     }
     if (damaged.length > 0) this.#host.damaged(this as Stream<unknown>, damaged);
   }
-}
-
-function* committed(devices: Iterable<DeviceState>): Iterable<DeviceEntry> {
-  for (const device of devices) if (device.count > 0) yield device;
-}
-
-function fromRow(row: DeviceRow): DeviceState {
-  const { device, count, lastSeq, lastTime, lastArrival } = row;
-  return {
-    device,
-    count,
-    lastSeq,
-    lastTime,
-    lastArrival,
-    next: count,
-    segment: 0,
-    index: 0,
-    base: 0,
-    savedSeq: lastSeq,
-  };
 }
 
 function seqsOf(firstSeq: number, count: number): number[] {

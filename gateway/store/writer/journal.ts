@@ -1,8 +1,7 @@
-import type { DatabaseSync, StatementSync } from 'node:sqlite';
+import type { DatabaseSync } from 'node:sqlite';
 import { GatewayError } from '../../errors.ts';
 import type { ExpiredCount, SegmentPart, StreamFigures, StreamTerms } from '../protocol.ts';
 import type { CursorMove, CursorPosition } from '../types.ts';
-import { Inconsistent } from './faults.ts';
 import {
   addCursor,
   countAppend,
@@ -24,7 +23,9 @@ import {
   type SegmentStatements,
   type StreamState,
   saveDamage,
+  savingStatements,
   spansOf,
+  verifyStream,
 } from './rows.ts';
 import { createSegmentTable } from './schema.ts';
 
@@ -44,6 +45,7 @@ export class Journal {
   readonly #byName = new Map<string, StreamState>();
   readonly #touched = new Set<StreamState>();
   #expired: ExpiredCount[] = [];
+  #save: ((stream: StreamState) => void) | undefined;
   damagedRecords = 0;
   /** Where streams begin that are not in the file: above all that a lost file may have held. */
   base = 0;
@@ -304,22 +306,7 @@ export class Journal {
 
   /** Throws {@link Inconsistent} when counters and segments contradict each other. Cheap: two look-ups a stream. */
   verify(): void {
-    for (const stream of this.#streams.values()) {
-      const { oldest, newest } = this.#statements(stream);
-      const first = oldest.get() as OldestRow | undefined;
-      const last = newest.get() as OldestRow | undefined;
-      const kept = { first: first?.first_seq ?? stream.head + 1, head: stream.head };
-      const end = last === undefined ? stream.head : last.first_seq + last.count - 1;
-      const lostEnd = stream.damage.some((range) => !range.inSegment && range.last === stream.head);
-      if (
-        stream.head !== stream.base + stream.accepted ||
-        stream.tail !== kept.first ||
-        (end !== stream.head && !lostEnd) ||
-        stream.cursors.some((cursor) => cursor.seq > stream.head)
-      ) {
-        throw new Inconsistent(`the counters of stream ${stream.name} contradict its segments`);
-      }
-    }
+    for (const stream of this.#streams.values()) verifyStream(stream, this.#statements(stream));
   }
 
   /** After a salvage: works all counters out again. Returns how many records are lost. */
@@ -344,32 +331,8 @@ export class Journal {
 
   /** Writes the counters that changed. Belongs into the transaction that changed them. */
   flush(): void {
-    for (const stream of this.#touched) {
-      this.#saveStream.run(
-        stream.head,
-        stream.tail,
-        stream.records,
-        stream.bytes,
-        stream.accepted,
-        stream.forwarded,
-        stream.expired,
-        stream.deleted,
-        stream.lastArrival,
-        stream.devicesAsOf,
-        stream.id,
-      );
-      for (const cursor of stream.cursors) {
-        if (!cursor.dirty) continue;
-        this.#saveCursor.run(
-          cursor.consumer,
-          stream.id,
-          cursor.seq,
-          cursor.lostTo,
-          cursor.processed,
-          cursor.expired,
-        );
-      }
-    }
+    this.#save ??= savingStatements(this.#db);
+    for (const stream of this.#touched) this.#save(stream);
   }
 
   /** To be called after the commit: what changed, for the main thread. */
@@ -381,25 +344,6 @@ export class Journal {
     this.#expired = [];
     return { streams, expired };
   }
-
-  get #saveStream(): StatementSync {
-    this.#saveStreamStatement ??= this.#db.prepare(
-      `UPDATE stream SET head = ?, tail = ?, records = ?, bytes = ?, accepted = ?, forwarded = ?, expired = ?,
-        deleted = ?, last_arrival = ?, devices_as_of = ? WHERE id = ?`,
-    );
-    return this.#saveStreamStatement;
-  }
-  #saveStreamStatement: StatementSync | undefined;
-
-  get #saveCursor(): StatementSync {
-    this.#saveCursorStatement ??= this.#db.prepare(
-      `INSERT INTO cursor (consumer, stream, seq, lost_to, processed, expired) VALUES (?, ?, ?, ?, ?, ?)
-        ON CONFLICT (consumer, stream) DO UPDATE SET seq = excluded.seq, lost_to = excluded.lost_to,
-        processed = excluded.processed, expired = excluded.expired`,
-    );
-    return this.#saveCursorStatement;
-  }
-  #saveCursorStatement: StatementSync | undefined;
 
   #expiredOf(stream: StreamState): (consumer: string, count: number) => void {
     return (consumer, expired) => {

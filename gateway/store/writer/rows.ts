@@ -1,5 +1,6 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import type { StreamTerms } from '../protocol.ts';
+import { Inconsistent } from './faults.ts';
 import type { StreamLedger } from './ledger.ts';
 import type { Span } from './reconcile.ts';
 import { segmentTable } from './schema.ts';
@@ -69,6 +70,55 @@ export function loadStreams(db: DatabaseSync): { base: number; streams: StreamSt
   }
   const base = db.prepare("SELECT value FROM meta WHERE key = 'base'").get() as { value: number } | undefined;
   return { base: base?.value ?? 0, streams: [...streams.values()] };
+}
+
+/** Throws {@link Inconsistent} when the counters of a stream and its segments contradict each other. */
+export function verifyStream(stream: StreamState, { oldest, newest }: SegmentStatements): void {
+  const first = oldest.get() as OldestRow | undefined;
+  const last = newest.get() as OldestRow | undefined;
+  const end = last === undefined ? stream.head : last.first_seq + last.count - 1;
+  const endIsLost = stream.damage.some((range) => !range.inSegment && range.last === stream.head);
+  if (
+    stream.head !== stream.base + stream.accepted ||
+    stream.tail !== (first?.first_seq ?? stream.head + 1) ||
+    (end !== stream.head && !endIsLost) ||
+    stream.cursors.some((cursor) => cursor.seq > stream.head)
+  ) {
+    throw new Inconsistent(`the counters of stream ${stream.name} contradict its segments`);
+  }
+}
+
+/** Returns the function that writes the counters of a stream and of its cursors. */
+export function savingStatements(db: DatabaseSync): (stream: StreamState) => void {
+  const saveStream = db.prepare(
+    `UPDATE stream SET head = ?, tail = ?, records = ?, bytes = ?, accepted = ?, forwarded = ?, expired = ?,
+      deleted = ?, last_arrival = ?, devices_as_of = ? WHERE id = ?`,
+  );
+  const saveCursor = db.prepare(
+    `INSERT INTO cursor (consumer, stream, seq, lost_to, processed, expired) VALUES (?, ?, ?, ?, ?, ?)
+      ON CONFLICT (consumer, stream) DO UPDATE SET seq = excluded.seq, lost_to = excluded.lost_to,
+      processed = excluded.processed, expired = excluded.expired`,
+  );
+  return (stream) => {
+    const { id, head, tail, records, bytes, accepted, forwarded, expired, deleted } = stream;
+    saveStream.run(
+      head,
+      tail,
+      records,
+      bytes,
+      accepted,
+      forwarded,
+      expired,
+      deleted,
+      stream.lastArrival,
+      stream.devicesAsOf,
+      id,
+    );
+    for (const cursor of stream.cursors) {
+      if (!cursor.dirty) continue;
+      saveCursor.run(cursor.consumer, id, cursor.seq, cursor.lostTo, cursor.processed, cursor.expired);
+    }
+  };
 }
 
 export function saveDamage(db: DatabaseSync, stream: StreamState): void {
