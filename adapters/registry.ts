@@ -1,10 +1,16 @@
+import type { IncomingMessage } from 'node:http';
+import type { Duplex } from 'node:stream';
 import type { Config, UpstreamConfig } from '../gateway/config/schema.ts';
 import { GatewayError } from '../gateway/errors.ts';
 import type { Chain } from '../gateway/ports/chain.ts';
 import type { Clock } from '../gateway/ports/clock.ts';
 import type { Log } from '../gateway/ports/log.ts';
+import type { Publisher } from '../gateway/ports/publisher.ts';
 import type { Sink } from '../gateway/ports/sink.ts';
+import type { Source } from '../gateway/ports/source.ts';
 import { createEvmChain } from './evm/index.ts';
+import { createMqttBroker, type MqttBrokerOptions } from './mqtt-broker/index.ts';
+import { createExternalBroker } from './mqtt-client/index.ts';
 import { createFileSink } from './upstream-file/index.ts';
 import { createHttpSink } from './upstream-http/index.ts';
 import { createMqttSink } from './upstream-mqtt/index.ts';
@@ -12,7 +18,6 @@ import { createMqttSink } from './upstream-mqtt/index.ts';
 /** Which adapter stands behind which setting; an adapter is added here in one line. */
 
 export { createCoapServer } from './coap/index.ts';
-export { createMqttBroker } from './mqtt-broker/index.ts';
 
 /** The file whose `storeModule` keeps the broker's state. */
 export const BROKER_STORE_MODULE: URL = new URL(
@@ -55,4 +60,33 @@ export function createLedgerChain(config: Config): Chain | undefined {
   const chain = config.billing?.chain;
   if (chain?.ledger === undefined) return undefined;
   return createEvmChain({ ...chain, ledger: chain.ledger });
+}
+
+/** The MQTT side of the gateway: its own broker, or the external one of the `broker` section in its place. */
+export interface MqttDoor extends Source, Publisher {
+  /** MQTT over WebSocket on the HTTP port; absent with an external broker. */
+  readonly handleUpgrade?: (request: IncomingMessage, socket: Duplex, head: Buffer) => boolean;
+  /** Ends the connections of these devices: their identity is no longer valid. */
+  disconnect(names: ReadonlySet<string>): void;
+  /** Clients connected now. */
+  connections(): number;
+}
+
+type MqttParts = Omit<MqttBrokerOptions, 'listen' | 'limits'> & { readonly config: Config };
+
+export function createMqttDoor(parts: MqttParts): MqttDoor {
+  const { config } = parts;
+  const { listen, limits, streams } = config;
+  if (config.broker) {
+    const door = createExternalBroker({
+      ...parts,
+      broker: config.broker,
+      streams,
+      limits,
+      name: config.gateway.name,
+    });
+    return Object.assign(door, { disconnect: () => {}, connections: () => 0 });
+  }
+  const broker = createMqttBroker({ ...parts, listen, limits });
+  return Object.assign(broker, { connections: () => broker.stats().connections });
 }

@@ -3,14 +3,15 @@ import {
   BROKER_STORE_MODULE,
   createCoapServer,
   createLedgerChain,
-  createMqttBroker,
+  createMqttDoor,
   createSinks,
+  type MqttDoor,
 } from '../adapters/registry.ts';
 import { BILLING_MODULE, createBilling } from './billing/index.ts';
 import { bundledModels } from './commands/installed-models.ts';
 import { aggregateId } from './config/plan.ts';
 import type { Config } from './config/schema.ts';
-import { createHttpServer, type HttpServer, type Views } from './http/index.ts';
+import { createHttpServer, type HttpServer, type UpgradeHandler, type Views } from './http/index.ts';
 import { createInference } from './inference/index.ts';
 import { createIntake, openReadingStreams } from './ingest/index.ts';
 import { createAggregates, createPipelines } from './pipeline/index.ts';
@@ -68,14 +69,8 @@ export function createGateway({ config, log, clock = systemClock() }: GatewayOpt
   });
   const chain = createLedgerChain(config);
   const billing = createBilling({ ...common, config: config.billing, dataDir, store, chain });
-  const broker = createMqttBroker({
-    ...common,
-    listen: config.listen,
-    limits: config.limits,
-    intake,
-    access,
-    store,
-  });
+  const broker = createMqttDoor({ ...common, intake, access, store });
+  access.onRevoked((names) => broker.disconnect(names));
   const pipelines = createPipelines({
     ...common,
     store,
@@ -107,16 +102,14 @@ export function createGateway({ config, log, clock = systemClock() }: GatewayOpt
     forwarders,
     billing,
     access,
-    addresses: () => [...broker.addresses, ...coap.addresses],
-    connections: () => broker.stats().connections,
+    addresses: () => [...broker.addresses, ...coap.addresses, ...http.addresses],
+    connections: () => broker.connections(),
   });
   const http = createHttpServer({
     ...common,
     views,
     access,
-    upgrade: (request, socket, head) => {
-      if (!broker.handleUpgrade(request, socket, head)) socket.destroy();
-    },
+    upgrade: broker.handleUpgrade && upgradeTo(broker),
   });
 
   const life = new Lifecycle(
@@ -167,6 +160,13 @@ const named = (name: string, part: Omit<Part, 'name'>): Part => ({
   start: (signal) => part.start(signal),
   stop: () => part.stop(),
 });
+
+/** Hands WebSocket requests to the broker; what is not for it is closed. */
+const upgradeTo =
+  (door: MqttDoor): UpgradeHandler =>
+  (request, socket, head) => {
+    if (!door.handleUpgrade?.(request, socket, head)) socket.destroy();
+  };
 
 /** Every consumer this configuration has. */
 function consumersOf(config: Config): Set<string> {

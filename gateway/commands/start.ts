@@ -18,7 +18,7 @@ its watchdog.`,
     const level = LEVELS.find((name) => name === context.option('log')) ?? 'info';
     const { installedModels } = await import('./installed-models.ts');
     const { models } = await installedModels(context.configFile);
-    const loaded = context.config({ ...(models ? { models } : {}) });
+    const loaded = context.config({ migrate: true, ...(models ? { models } : {}) });
     const { createGateway } = await import('../gateway.ts');
     const log = createLog({ level: context.flag('debug') ? 'debug' : level });
     const gateway = createGateway({ ...loaded, log });
