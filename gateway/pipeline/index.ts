@@ -96,14 +96,16 @@ export function createPipelines(parts: PipelinesParts): Pipelines {
   return {
     feed,
     head: (pipeline) => results.get(pipeline)?.head ?? 0,
-    async start(signal) 
+    async start(signal) {
       for (const [id, stream] of results) await feed.refill(id, stream);
       for (const publisher of publishers.values()) publisher.start();
-      for (const pipeline of pipelines) await pipeline.start(signal);,
-    async stop() 
+      for (const pipeline of pipelines) await pipeline.start(signal);
+    },
+    async stop() {
       shedding.stop();
       await Promise.all(pipelines.map((pipeline) => pipeline.stop()));
-      await Promise.all([...publishers.values()].map((publisher) => publisher.stop()));,
+      await Promise.all([...publishers.values()].map((publisher) => publisher.stop()));
+    },
     stats: () =>
       pipelines.flatMap((pipeline) => {
         const stats = pipeline.stats();
