@@ -171,12 +171,12 @@ export class Endpoint {
       this.counters.portZero += 1;
       return;
     }
-    const message = parseMessage(datagram, this.#cache);
-    if (message === null) {
-      this.counters.ignored += 1;
-      return;
-    }
     try {
+      const message = parseMessage(datagram, this.#cache);
+      if (message === null) {
+        this.counters.ignored += 1;
+        return;
+      }
       if ('malformed' in message) {
         this.counters.malformed += 1;
         if (message.type === CON) this.#reset(this.peers.get(from.address, from.port), message.id);
