@@ -2,6 +2,7 @@ import { asGatewayError, GatewayError } from '../errors.ts';
 import { GrowableBytes } from './bytes.ts';
 import { Group, type PendingTransaction } from './group.ts';
 import type { DeviceRow, GroupReply, GroupRequest, TransactionAnswer } from './protocol.ts';
+import { stopping } from './refusal.ts';
 import type { Stream } from './stream.ts';
 import type { NewRecord } from './types.ts';
 import { asError } from './writer-link.ts';
@@ -325,10 +326,6 @@ export class GroupQueue {
 
 function consumersOf({ transaction }: PendingTransaction): string[] {
   return [...(transaction.cursors ?? []), ...(transaction.states ?? [])].map((one) => one.consumer);
-}
-
-export function stopping(): GatewayError {
-  return new GatewayError('STOPPING', 'store: the gateway is stopping');
 }
 
 function diskFull(cause: GatewayError): GatewayError {

@@ -3,9 +3,11 @@ import type { Alarms } from '../ports/alarms.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Log } from '../ports/log.ts';
 import { Catalog } from './catalog.ts';
+import { StoreCounters } from './counters.ts';
 import { type Group, sizeOf } from './group.ts';
-import { GroupQueue, type QueueHost, stopping } from './group-queue.ts';
+import { GroupQueue, type QueueHost } from './group-queue.ts';
 import type { CallAnswers, GroupReply, GroupRequest, LoadedState, Reply } from './protocol.ts';
+import { HIGH_WATER_BYTES, notRunning, refusalOf, type StoreState, stopping } from './refusal.ts';
 import { StoreAlarms } from './store-alarms.ts';
 import { Stream, type StreamHost } from './stream.ts';
 import { TailCache } from './tail.ts';
@@ -35,8 +37,6 @@ export interface StoreParts {
   readonly tailBytes?: number;
 }
 
-/** Doors stop reading above this; appends are refused at four times it. */
-const HIGH_WATER_BYTES = 8 * 1024 * 1024;
 const TAIL_BYTES = 16 * 1024 * 1024;
 
 /** The store: see types.ts for its contract and README.md for what it promises. Touches nothing before `start`. */
@@ -52,19 +52,14 @@ class MainStore implements Store, StreamHost, QueueHost {
   readonly #log: Log;
   readonly #alarms: StoreAlarms;
   readonly #catalog = new Catalog();
+  readonly #counters = new StoreCounters();
   readonly #tail: TailCache;
   readonly #queue: GroupQueue;
   readonly #maintenance: Maintenance;
   readonly #probe: Retry;
   readonly #restart: Retry;
   #link: WriterLink | undefined;
-  #state: 'new' | 'starting' | 'running' | 'stopping' | 'stopped' = 'new';
-  #commits = 0;
-  #committedRecords = 0;
-  #lastCommitMs = 0;
-  #damagedRecords = 0;
-  #fileBytes = 0;
-  #quarantined: readonly string[] = [];
+  #state: StoreState = 'new';
 
   constructor(parts: StoreParts) {
     this.#parts = parts;
@@ -86,15 +81,7 @@ class MainStore implements Store, StreamHost, QueueHost {
   }
 
   get health(): StoreHealth {
-    return {
-      full: this.full,
-      commits: this.#commits,
-      lastCommitMs: this.#lastCommitMs,
-      recordsPerCommit: this.#commits === 0 ? 0 : this.#committedRecords / this.#commits,
-      damagedRecords: this.#damagedRecords,
-      quarantined: this.#quarantined,
-      fileBytes: this.#fileBytes,
-    };
+    return this.#counters.health(this.full);
   }
 
   get stopping(): boolean {
@@ -248,22 +235,7 @@ class MainStore implements Store, StreamHost, QueueHost {
   }
 
   refusal(stream: Stream<unknown>): GatewayError | undefined {
-    if (this.#state === 'stopping') return stopping();
-    if (this.#state !== 'running') return new GatewayError('STORE_CLOSED', 'store: it is not running');
-    if (stream.full) {
-      return new GatewayError('STORE_FULL', `store: ${stream.name} holds all it may and is still needed`, {
-        expected: `at most ${stream.options.maxBytes} bytes`,
-      });
-    }
-    if (this.full && stream.options.whenFull === 'reject-new') {
-      return new GatewayError('STORE_FULL', `store: the disk is full, and ${stream.name} gives nothing up`);
-    }
-    if (this.#queue.outstandingBytes > 4 * HIGH_WATER_BYTES) {
-      return new GatewayError('STORE_BUSY', 'store: too much is waiting for the disk', {
-        received: this.#queue.outstandingBytes,
-      });
-    }
-    return undefined;
+    return refusalOf(this.#state, stream, this.full, this.#queue.outstandingBytes);
   }
 
   streamOf(name: string): Stream<unknown> {
@@ -279,9 +251,7 @@ class MainStore implements Store, StreamHost, QueueHost {
   }
 
   onCommitted(group: Group, reply: GroupReply): void {
-    this.#commits++;
-    this.#committedRecords += group.records;
-    this.#lastCommitMs = reply.ms;
+    this.#counters.committed(group.records, reply.ms);
     for (const { stream, records, out } of group.segments()) {
       if (records.length === 0) continue;
       stream.committed(records);
@@ -323,12 +293,9 @@ class MainStore implements Store, StreamHost, QueueHost {
     keep: ReadonlySet<string> | undefined,
   ): Promise<unknown[]> {
     return new Promise((resolve, reject) => {
-      if (this.#state !== 'running') {
-        reject(
-          this.#state === 'stopping'
-            ? stopping()
-            : new GatewayError('STORE_CLOSED', 'store: it is not running'),
-        );
+      const refusal = notRunning(this.#state);
+      if (refusal !== undefined) {
+        reject(refusal);
         return;
       }
       this.#queue.commit({ transaction, register, keep, bytes: sizeOf(transaction), resolve, reject });
@@ -336,12 +303,12 @@ class MainStore implements Store, StreamHost, QueueHost {
   }
 
   #noteDamage(stream: Stream<unknown>, firstSeq: number, records: number): void {
-    this.#damagedRecords += records;
+    this.#counters.damagedRecords += records;
     this.#alarms.damaged(stream.name, firstSeq, records);
   }
 
   #takeFigures(reply: Extract<Reply, { kind: 'figures' }>): void {
-    this.#fileBytes = reply.fileBytes;
+    this.#counters.fileBytes = reply.fileBytes;
     let freed = false;
     for (const figures of reply.streams) {
       const updated = this.#catalog.update(figures);
@@ -364,9 +331,7 @@ class MainStore implements Store, StreamHost, QueueHost {
     this.#catalog.load(state);
     this.#link?.sendTerms(this.#catalog.terms());
     this.#queue.renumber();
-    this.#damagedRecords = state.damagedRecords;
-    this.#fileBytes = state.fileBytes;
-    this.#quarantined = state.quarantined;
+    this.#counters.load(state);
     if (state.rebuilt !== undefined) {
       this.#log.error(
         { ...state.rebuilt },
