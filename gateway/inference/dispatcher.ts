@@ -55,7 +55,7 @@ export class Dispatcher {
   }
 
   get inFlight(): number {
-    return this.#lanes().reduce((sum, lane) => sum + lane.batches.size, 0);
+    return this.#lanes().reduce((sum, lane) => sum + lane.batches.length, 0);
   }
 
   /** Queues items; `check` answers those that cannot be run at all. */
@@ -155,7 +155,7 @@ export class Dispatcher {
     if (!lane?.host.alive) return;
     if (this.#suspects.size > 0 || lane.alone) this.#sendSuspect(lane);
     else {
-      while (lane.batches.size < MAX_IN_FLIGHT && lane.bytes < MAX_BYTES) {
+      while (lane.batches.length < MAX_IN_FLIGHT && lane.bytes < MAX_BYTES) {
         const model = this.#pick(lane);
         if (!model) break;
         const now = this.#clock.monotonic();
@@ -172,7 +172,7 @@ export class Dispatcher {
     for (let i = 0; i < models.length; i++) {
       const model = models[(this.#turn + i) % models.length]!;
       if (model.waiting === 0) continue;
-      if (model.waiting < model.bundle.manifest.limits.maxBatch && lane.batches.size >= KEEP_BUSY) continue;
+      if (model.waiting < model.bundle.manifest.limits.maxBatch && lane.batches.length >= KEEP_BUSY) continue;
       this.#turn = (this.#turn + i + 1) % models.length;
       return model;
     }
@@ -192,14 +192,11 @@ export class Dispatcher {
       onReply: (header, reply) => this.#reply(lane, header, reply),
     });
     encodeBatch(model.plan, model.handle, id, slices, place);
-    lane.add(
-      id,
-      suspicion === undefined ? { model, segments, bytes } : { model, segments, bytes, suspicion },
-    );
+    lane.add(suspicion === undefined ? { model, segments, bytes } : { model, segments, bytes, suspicion });
   }
 
   #sendSuspect(lane: Lane): void {
-    if (lane.batches.size > 0) return;
+    if (lane.batches.length > 0) return;
     const now = this.#clock.monotonic();
     for (let suspect = this.#suspects.next(); suspect; suspect = this.#suspects.next()) {
       const { model, submission, index, suspicion } = suspect;
@@ -215,12 +212,12 @@ export class Dispatcher {
   }
 
   #reply(lane: Lane, header: FrameHeader, frame: Uint8Array): void {
-    const batch = lane.batches.get(header.id);
+    const [batch] = lane.batches;
     if (!batch) return;
     // A reply that cannot be read throws here and ends the host; the batch is then still in the lane and not lost.
     if (header.status === FAILED) this.#failed(batch, hostError(frame));
     else this.#succeeded(batch, header, decodeBatch(batch.model.plan, header, frame));
-    lane.remove(header.id, batch);
+    lane.removeFirst();
     if (this.#refilling) return;
     // Replies come several to a chunk: one refill after the last of them shares a write.
     this.#refilling = true;

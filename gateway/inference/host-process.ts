@@ -67,7 +67,8 @@ export class HostProcess {
   readonly #pipe: Duplex;
   readonly #log: Log;
   readonly #clock: Clock;
-  readonly #pending = new Map<number, HostRequest>();
+  /** Oldest first: the host answers in order. */
+  readonly #pending: HostRequest[] = [];
   readonly #stopTimer: () => void;
   readonly #options: HostOptions;
   /** Resolves when it has ended. */
@@ -135,8 +136,8 @@ export class HostProcess {
    * is a multiple of 8.
    */
   reserve(bytes: number, request: HostRequest): { buffer: ArrayBuffer; offset: number } {
-    if (this.#pending.size === 0) this.#idleTicks = 0;
-    this.#pending.set(request.id, request);
+    if (this.#pending.length === 0) this.#idleTicks = 0;
+    this.#pending.push(request);
     if (this.#used + bytes > this.#arena.byteLength) {
       this.flush();
       this.#arena =
@@ -200,17 +201,17 @@ export class HostProcess {
 
   #take(frame: Uint8Array): void {
     const header = readHeader(frame);
-    const request = this.#pending.get(header.id);
-    if (!request) throw new RangeError(`a reply to ${header.id}, which nobody asked`);
+    const request = this.#pending[0];
+    if (request?.id !== header.id) throw new RangeError(`a reply to ${header.id}, ${request?.id} is due`);
     this.#idleTicks = 0;
     // When the reply cannot be read this throws, and the request still counts as unanswered.
     request.onReply(header, frame);
-    this.#pending.delete(header.id);
+    this.#pending.shift();
   }
 
   /** Counts ticks and not time: when this process was the one that stood still, replies get a turn before the verdict. */
   #tick(): void {
-    const oldest = this.#pending.values().next().value;
+    const [oldest] = this.#pending;
     if (!oldest) return;
     this.#idleTicks++;
     if (this.#idleTicks * TICK_MS <= oldest.limitMs + TICK_MS) return;
@@ -225,8 +226,7 @@ export class HostProcess {
     this.#cancelClose();
     this.#pipe.destroy();
     const detail = this.#stderr ? `${how}: ${this.#stderr.trim()}` : how;
-    const pending = [...this.#pending.values()];
-    this.#pending.clear();
+    const pending = this.#pending.splice(0);
     this.#options.onExit({ kind: this.#ending, detail });
     const lost = this.#lost();
     for (const request of pending) request.onLost?.(lost);

@@ -14,8 +14,11 @@ export interface Batch {
 export class Lane {
   readonly host: HostProcess;
   readonly models: ReadonlySet<Model>;
-  /** By request id. */
-  readonly batches = new Map<number, Batch>();
+  /**
+   * Oldest first, the order of the replies. An array and not a Map: the tables that a busy Map leaves behind keep its
+   * old entries alive until the next full collection.
+   */
+  readonly batches: Batch[] = [];
   bytes = 0;
   #onEmpty: (() => void) | null = null;
 
@@ -24,36 +27,33 @@ export class Lane {
     this.models = models;
   }
 
-  add(id: number, batch: Batch): void {
-    this.batches.set(id, batch);
+  add(batch: Batch): void {
+    this.batches.push(batch);
     this.bytes += batch.bytes;
   }
 
-  remove(id: number, batch: Batch): void {
-    this.batches.delete(id);
-    this.bytes -= batch.bytes;
-    if (this.batches.size === 0) this.#onEmpty?.();
+  /** Takes out the oldest, which has been answered. */
+  removeFirst(): void {
+    this.bytes -= this.batches.shift()?.bytes ?? 0;
+    if (this.batches.length === 0) this.#onEmpty?.();
   }
 
   /** Whether a suspect is running here. */
   get alone(): boolean {
-    if (this.batches.size !== 1) return false;
-    const [batch] = this.batches.values();
-    return batch?.suspicion !== undefined;
+    return this.batches[0]?.suspicion !== undefined;
   }
 
   /** Empties it and returns what was in it. */
   takeAll(): Batch[] {
-    const batches = [...this.batches.values()];
-    this.batches.clear();
     this.bytes = 0;
+    const batches = this.batches.splice(0);
     this.#onEmpty?.();
     return batches;
   }
 
   /** Resolves when everything it was asked is answered or taken back. */
   empty(): Promise<void> {
-    if (this.batches.size === 0) return Promise.resolve();
+    if (this.batches.length === 0) return Promise.resolve();
     return new Promise((resolve) => {
       this.#onEmpty = resolve;
     });
