@@ -17,7 +17,7 @@ import { recordingAlarms } from '../support/alarms.ts';
 import { recordingLog } from '../support/log.ts';
 import { mlpModel } from '../support/onnx.ts';
 
-const ROWS = Number(process.argv[2] ?? 400_000);
+const ROWS = Number(process.argv[2] ?? 3_000_000);
 const ROUNDS = 7;
 const BATCH = 128;
 const COLUMNS = 16;
