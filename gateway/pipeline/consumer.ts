@@ -74,6 +74,8 @@ export class Consumer<Job> {
   /** Logged events that precede records still to come. */
   #pending: ConsumerEvent[] = [];
   #broken = false;
+  /** A snapshot is on its way to the store. */
+  #snapshotting = false;
   #lastTick = 0;
   /** Time of a barrier whose records are being taken in. */
   #tick: number | undefined;
@@ -266,6 +268,7 @@ export class Consumer<Job> {
   }
 
   #snapshotDue(): boolean {
+    if (this.#snapshotting) return false;
     if (this.#state.events >= SNAPSHOT_EVENTS) return true;
     const limit = Math.max(this.stateBytes * SNAPSHOT_FACTOR, SNAPSHOT_BYTES);
     return this.#bytesSince >= Math.min(limit, this.#options.snapshotBytes);
@@ -285,6 +288,7 @@ export class Consumer<Job> {
         lastTick: this.#lastTick,
       };
       unit.snapshot = { meta, rows };
+      this.#snapshotting = true;
       this.#bytesSince = 0;
     }
     this.#ready.push(unit);
@@ -345,6 +349,7 @@ export class Consumer<Job> {
         outcome: done,
         signal: this.#abort.signal,
       });
+      if (unit.snapshot !== undefined) this.#snapshotting = false;
       done.committed();
     } catch (error) {
       this.#broken = true;
