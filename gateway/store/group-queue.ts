@@ -129,7 +129,8 @@ export class GroupQueue {
       }));
       const error = { code: 'STORE_IO', message: 'store: the writer thread died of this group, twice' };
       const buffer = new ArrayBuffer(65_536);
-      this.finish({ kind: 'group', id: this.lastGroup, buffer, outcome, answers, error, full: false, ms: 0 });
+      const rest = { changes: undefined, full: false, ms: 0 };
+      this.finish({ kind: 'group', id: this.lastGroup, buffer, outcome, answers, error, ...rest });
     }
     this.#schedule();
   }

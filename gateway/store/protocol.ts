@@ -82,6 +82,13 @@ export interface ExpiredCount {
   readonly expired: number;
 }
 
+/** What changed in the database, for the main thread. */
+export interface Changes {
+  readonly streams: readonly StreamFigures[];
+  readonly expired: readonly ExpiredCount[];
+  readonly fileBytes: number;
+}
+
 export interface CodedFailure {
   readonly code: string;
   readonly message: string;
@@ -104,6 +111,7 @@ export interface GroupReply {
   readonly outcome: 'committed' | 'split' | 'full' | 'again' | 'failed';
   readonly answers: readonly TransactionAnswer[];
   readonly error?: CodedFailure;
+  readonly changes: Changes | undefined;
   /** Whether the space kept for cleaning up is gone, see reserve.ts: the disk counts as full until it is back. */
   readonly full: boolean;
   readonly ms: number;
@@ -185,12 +193,7 @@ export type Reply =
   | { readonly kind: 'refused'; readonly error: CodedFailure }
   | GroupReply
   /** Sent before the reply to whatever changed them. */
-  | {
-      readonly kind: 'figures';
-      readonly streams: readonly StreamFigures[];
-      readonly expired: readonly ExpiredCount[];
-      readonly fileBytes: number;
-    }
+  | { readonly kind: 'changes'; readonly changes: Changes }
   /** The database was rebuilt: everything the main thread knows of it is replaced; what is in flight comes again. */
   | { readonly kind: 'rebuilt'; readonly state: LoadedState }
   | { readonly kind: 'answer'; readonly id: number; readonly value: unknown }

@@ -6,7 +6,7 @@ import { Catalog } from './catalog.ts';
 import { StoreCounters } from './counters.ts';
 import { type Group, sizeOf } from './group.ts';
 import { GroupQueue, type QueueHost } from './group-queue.ts';
-import type { CallAnswers, GroupReply, GroupRequest, LoadedState, Reply } from './protocol.ts';
+import type { CallAnswers, Changes, GroupReply, GroupRequest, LoadedState } from './protocol.ts';
 import { HIGH_WATER_BYTES, notRunning, refusalOf, type StoreState, stopping } from './refusal.ts';
 import { StoreAlarms } from './store-alarms.ts';
 import { Stream, type StreamHost } from './stream.ts';
@@ -275,7 +275,7 @@ class MainStore implements Store, StreamHost, QueueHost {
       { dir, durability, modules: modules.map(String), now: clock.now() },
       {
         onGroup: (reply) => this.#queue.finish(reply),
-        onFigures: (reply) => this.#takeFigures(reply),
+        onChanges: (changes) => this.#takeChanges(changes),
         onRebuilt: (state) => this.#load(state),
         onLost: (error) => this.#lost(error),
       },
@@ -307,16 +307,16 @@ class MainStore implements Store, StreamHost, QueueHost {
     this.#alarms.damaged(stream.name, firstSeq, records);
   }
 
-  #takeFigures(reply: Extract<Reply, { kind: 'figures' }>): void {
-    this.#counters.fileBytes = reply.fileBytes;
+  #takeChanges(changes: Changes): void {
+    this.#counters.fileBytes = changes.fileBytes;
     let freed = false;
-    for (const figures of reply.streams) {
+    for (const figures of changes.streams) {
       const updated = this.#catalog.update(figures);
       if (updated === undefined) continue;
       freed ||= updated.freed;
       this.#alarms.streamFull(updated.stream.name, figures.full);
     }
-    for (const expired of reply.expired) {
+    for (const expired of changes.expired) {
       this.#catalog.addExpired(expired.consumer, expired.stream, expired.expired);
       this.#alarms.expired(expired, this.#parts.clock.monotonic());
     }

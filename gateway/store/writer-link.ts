@@ -3,6 +3,7 @@ import { ERROR_CODES, type ErrorCode, GatewayError } from '../errors.ts';
 import type {
   CallAnswers,
   CallRequest,
+  Changes,
   CodedFailure,
   GroupReply,
   GroupRequest,
@@ -20,7 +21,7 @@ const WORKER = new URL(
 
 export interface WriterEvents {
   onGroup(reply: GroupReply): void;
-  onFigures(reply: Extract<Reply, { kind: 'figures' }>): void;
+  onChanges(changes: Changes): void;
   onRebuilt(state: LoadedState): void;
   /** The thread ended without being asked to. */
   onLost(error: Error): void;
@@ -95,10 +96,11 @@ export class WriterLink {
         this.#failure = asError(reply.error);
         break;
       case 'group':
+        if (reply.changes !== undefined) this.#events.onChanges(reply.changes);
         this.#events.onGroup(reply);
         break;
-      case 'figures':
-        this.#events.onFigures(reply);
+      case 'changes':
+        this.#events.onChanges(reply.changes);
         break;
       case 'rebuilt':
         this.#events.onRebuilt(reply.state);

@@ -67,6 +67,7 @@ export class GroupRunner {
       // Survives a lost writer thread: the main thread learns from it what became of its last group.
       db.exec(`PRAGMA user_version = ${group.id}`);
       db.exec('COMMIT');
+      this.#journal.committed();
       return answers;
     } catch (error) {
       this.rollback();

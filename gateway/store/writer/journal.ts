@@ -45,6 +45,9 @@ export class Journal {
   readonly #byName = new Map<string, StreamState>();
   readonly #touched = new Set<StreamState>();
   #expired: ExpiredCount[] = [];
+  /** What changed in transactions that are committed, until the main thread has been told. */
+  readonly #news = new Set<number>();
+  #expiredNews: ExpiredCount[] = [];
   #save: ((stream: StreamState) => void) | undefined;
   damagedRecords = 0;
   /** Where streams begin that are not in the file: above all that a lost file may have held. */
@@ -335,13 +338,28 @@ export class Journal {
     for (const stream of this.#touched) this.#save(stream);
   }
 
-  /** To be called after the commit: what changed, for the main thread. */
-  takeChanges(): { streams: StreamFigures[]; expired: ExpiredCount[] } {
-    const streams = [...this.#touched].map(figures);
-    for (const stream of this.#touched) for (const cursor of stream.cursors) cursor.dirty = false;
+  /** To be called after the commit. */
+  committed(): void {
+    for (const stream of this.#touched) {
+      this.#news.add(stream.id);
+      for (const cursor of stream.cursors) cursor.dirty = false;
+    }
     this.#touched.clear();
-    const expired = this.#expired;
+    if (this.#expired.length === 0) return;
+    this.#expiredNews.push(...this.#expired);
     this.#expired = [];
+  }
+
+  /** What was committed since last asked, for the main thread. */
+  takeChanges(): { streams: StreamFigures[]; expired: ExpiredCount[] } {
+    const streams: StreamFigures[] = [];
+    for (const id of this.#news) {
+      const stream = this.#streams.get(id);
+      if (stream !== undefined) streams.push(figures(stream));
+    }
+    this.#news.clear();
+    const expired = this.#expiredNews;
+    this.#expiredNews = [];
     return { streams, expired };
   }
 

@@ -27,15 +27,15 @@ async function main(port: MessagePort, options: WriterOptions): Promise<void> {
     const state = writer.takeLoaded();
     if (state !== undefined) send({ kind: 'rebuilt', state });
     const changes = writer.takeChanges();
-    if (changes.streams.length + changes.expired.length === 0) return;
-    send({ kind: 'figures', ...changes, fileBytes: writer.fileBytes() });
+    if (changes !== undefined) send({ kind: 'changes', changes });
   };
 
   port.on('message', (request: Request) => {
     switch (request.kind) {
       case 'group': {
         const reply = writer.group(request);
-        sendChanges();
+        // After a rebuild the main thread must know of it first.
+        if (reply.outcome === 'again') sendChanges();
         send(reply, [request.buffer]);
         writer.tidy();
         sendChanges();

@@ -3,12 +3,11 @@ import { GatewayError } from '../../errors.ts';
 import type {
   CallAnswers,
   CallRequest,
-  ExpiredCount,
+  Changes,
   GroupReply,
   GroupRequest,
   LoadedState,
   RebuildNotice,
-  StreamFigures,
   StreamTerms,
   WriterOptions,
 } from '../protocol.ts';
@@ -41,7 +40,7 @@ export class Writer {
   #checkpointState!: StatementSync;
   #pageCount!: StatementSync;
   #freePages!: StatementSync;
-  #walFrames = 0;
+  #fileBytes = 0;
   #epoch = 0;
   #loaded: LoadedState | undefined;
 
@@ -74,6 +73,7 @@ export class Writer {
       buffer: request.buffer,
       outcome,
       answers: [],
+      changes: this.takeChanges(),
       full: !this.#reserve.held,
       ms: performance.now() - begun,
       ...rest,
@@ -100,9 +100,11 @@ export class Writer {
     }
   }
 
-  /** What changed since last asked, for the main thread. */
-  takeChanges(): { streams: StreamFigures[]; expired: ExpiredCount[] } {
-    return this.#journal.takeChanges();
+  /** What changed since last asked; undefined when nothing did. */
+  takeChanges(): Changes | undefined {
+    const changes = this.#journal.takeChanges();
+    if (changes.streams.length + changes.expired.length === 0) return undefined;
+    return { ...changes, fileBytes: this.#fileBytes };
   }
 
   /** To be called while nothing waits: moves the log into the database when it has grown. */
@@ -117,12 +119,9 @@ export class Writer {
 
   #checkpointIfDue(): void {
     const row = this.#checkpointState.get() as { log?: number } | undefined;
-    this.#walFrames = Math.max(0, row?.log ?? 0);
-    if (this.#walFrames * PAGE_BYTES >= this.#walLimit) this.#checkpoint('PASSIVE');
-  }
-
-  fileBytes(): number {
-    return (this.#count(this.#pageCount) + this.#walFrames) * PAGE_BYTES;
+    const walBytes = Math.max(0, row?.log ?? 0) * PAGE_BYTES;
+    if (walBytes >= this.#walLimit) this.#checkpoint('PASSIVE');
+    this.#fileBytes = this.#count(this.#pageCount) * PAGE_BYTES + walBytes;
   }
 
   close(): void {
@@ -156,7 +155,7 @@ export class Writer {
       quarantined: quarantined(this.#options.dir),
       rebuilt: rebuilt satisfies RebuildNotice | undefined,
       damagedRecords: journal.damagedRecords,
-      fileBytes: this.fileBytes(),
+      fileBytes: this.#count(this.#pageCount) * PAGE_BYTES,
     };
   }
 
@@ -293,6 +292,7 @@ export class Writer {
       work();
       this.#journal.flush();
       this.#db.exec('COMMIT');
+      this.#journal.committed();
     } catch (error) {
       this.#groups.rollback();
       throw error;
