@@ -23,8 +23,10 @@ export interface LoadOptions {
   readonly burst: number;
   /** Payload bytes. */
   readonly size: number;
-  /** `{n}` stands for the number of the publisher. */
+  /** `{n}` stands for the number of the publisher, `{d}` for that of the device. */
   readonly topic: string;
+  /** Devices over all publishers, each publisher sending for its share in turn; 0: one device per publisher. */
+  readonly devices: number;
   /** JSON payload with this field set to a changing number; padded to `size`. */
   readonly field: string;
   /** Filter to subscribe to, with {@link subscribeQos}, or null. */
@@ -32,6 +34,8 @@ export interface LoadOptions {
   readonly subscribeQos: 0 | 1;
   /** Deliveries to wait for before the run counts as done; 0: none. */
   readonly expectDelivered: number;
+  /** Deliveries of one device that are missing at its start (a window that fills): for the latency of the others. */
+  readonly lag: number;
   /** Messages per second over all publishers; 0: as fast as acknowledgements allow. */
   readonly rate: number;
   readonly maxSeconds: number;
@@ -48,49 +52,88 @@ const defaults: LoadOptions = {
   window: 1000,
   burst: 32,
   size: 200,
-  topic: 'aimx/s/load/dev{n}',
+  topic: 'aimx/s/load/dev{d}',
+  devices: 0,
   field: 'value',
   subscribe: null,
   subscribeQos: 1,
   expectDelivered: 0,
+  lag: 0,
   rate: 0,
   maxSeconds: 60,
 };
 
 const ACK_SAMPLES = 1_000_000;
+/** Packets made in advance per publisher, at least one for each of its devices. */
+const PACKETS = 64;
+
+/** When each device sent what has not been delivered yet: a subscriber gets them in the same order. */
+class SendTimes {
+  readonly #byDevice = new Map<string, { times: Float64Array; sent: number; seen: number }>();
+  readonly ms: number[] = [];
+
+  sent(device: string, now: number): void {
+    let one = this.#byDevice.get(device);
+    if (one === undefined) {
+      one = { times: new Float64Array(8192), sent: 0, seen: 0 };
+      this.#byDevice.set(device, one);
+    }
+    one.times[one.sent++ & 8191] = now;
+  }
+
+  delivered(device: string, lag: number): void {
+    const one = this.#byDevice.get(device);
+    if (one !== undefined) this.ms.push(performance.now() - one.times[(one.seen++ + lag) & 8191]!);
+  }
+}
 
 class Publisher {
   readonly socket: Socket;
   readonly #options: LoadOptions;
-  readonly #packets: Buffer[];
-  readonly #packetIdAt: number;
+  readonly #packets: { bytes: Buffer; packetIdAt: number; device: string }[];
+  readonly #times: SendTimes | null;
   readonly #sentAt = new Float64Array(65_536);
   #next = 0;
   #packetId = 0;
+  /** What it has still to send. */
+  left = 0;
   outstanding = 0;
   acked = 0;
 
-  constructor(socket: Socket, topic: string, options: LoadOptions) {
+  /** Sends for each of `topics` in turn. */
+  constructor(socket: Socket, topics: readonly string[], options: LoadOptions, times: SendTimes | null) {
     this.socket = socket;
     this.#options = options;
-    this.#packets = Array.from({ length: 64 }, (_, i) => encode(topic, i, options));
-    const sample = this.#packets[0]!;
-    this.#packetIdAt = sample.length - options.size - 2;
+    this.#times = times;
+    const count = topics.length * Math.ceil(PACKETS / topics.length);
+    this.#packets = Array.from({ length: count }, (_, i) => {
+      const topic = topics[i % topics.length]!;
+      const bytes = encode(topic, i % PACKETS, options);
+      return { bytes, packetIdAt: bytes.length - options.size - 2, device: lastLevel(topic) };
+    });
   }
 
   /** Writes `count` packets in one piece. */
   send(count: number): void {
-    const length = this.#packets[0]!.length;
-    const bytes = Buffer.allocUnsafe(count * length);
+    let length = 0;
+    for (let i = 0; i < count; i++)
+      length += this.#packets[(this.#next + i) % this.#packets.length]!.bytes.length;
+    const bytes = Buffer.allocUnsafe(length);
     const now = performance.now();
+    let at = 0;
     for (let i = 0; i < count; i++) {
-      this.#packets[this.#next]!.copy(bytes, i * length);
-      this.#next = (this.#next + 1) & 63;
-      if (this.#options.qos === 0) continue;
-      this.#packetId = this.#packetId === 65_535 ? 1 : this.#packetId + 1;
-      bytes.writeUInt16BE(this.#packetId, i * length + this.#packetIdAt);
-      this.#sentAt[this.#packetId] = now;
+      const packet = this.#packets[this.#next]!;
+      packet.bytes.copy(bytes, at);
+      this.#next = (this.#next + 1) % this.#packets.length;
+      this.#times?.sent(packet.device, now);
+      if (this.#options.qos === 1) {
+        this.#packetId = this.#packetId === 65_535 ? 1 : this.#packetId + 1;
+        bytes.writeUInt16BE(this.#packetId, at + packet.packetIdAt);
+        this.#sentAt[this.#packetId] = now;
+      }
+      at += packet.bytes.length;
     }
+    this.left -= count;
     this.outstanding += count;
     this.socket.write(bytes);
   }
@@ -101,6 +144,8 @@ class Publisher {
     return performance.now() - this.#sentAt[packetId]!;
   }
 }
+
+const lastLevel = (topic: string): string => topic.slice(topic.lastIndexOf('/') + 1);
 
 function encode(topic: string, i: number, options: LoadOptions): Buffer {
   const head = `{"${options.field}":${(20 + i / 8).toFixed(3)},"pad":"`;
@@ -136,6 +181,12 @@ async function open(options: LoadOptions, clientId: string): Promise<Socket> {
   return socket;
 }
 
+function topicsOf(n: number, { topic, devices, publishers }: LoadOptions): string[] {
+  const total = Math.max(devices, publishers);
+  const mine = Array.from({ length: total }, (_, d) => d).filter((d) => d % publishers === n);
+  return mine.map((d) => topic.replace('{n}', String(n)).replace('{d}', String(d)));
+}
+
 function quantiles(samples: number[]): Record<string, number> {
   samples.sort((a, b) => a - b);
   const at = (q: number): number => Math.round((samples[Math.floor((samples.length - 1) * q)] ?? 0) * 1000);
@@ -145,6 +196,7 @@ function quantiles(samples: number[]): Record<string, number> {
 async function run(options: LoadOptions): Promise<Record<string, unknown>> {
   const ackMs: number[] = [];
   let delivered = 0;
+  const times = options.subscribe !== null && options.rate > 0 ? new SendTimes() : null;
   let wake = (): void => undefined;
   const subscriber = options.subscribe === null ? null : await open(options, `load-sub-${process.pid}`);
   if (subscriber) {
@@ -154,10 +206,9 @@ async function run(options: LoadOptions): Promise<Record<string, unknown>> {
     const cutter = new FrameCutter(1 << 20, (data, start, body) => {
       if (data[start]! >> 4 !== 3) return true;
       delivered++;
-      if ((data[start]! >> 1) & 3) {
-        const at = body + 2 + ((data[body]! << 8) | data[body + 1]!);
-        acks.push(0x40, 2, data[at]!, data[at + 1]!);
-      }
+      const at = body + 2 + ((data[body]! << 8) | data[body + 1]!);
+      if (times !== null) times.delivered(lastLevel(data.toString('latin1', body + 2, at)), options.lag);
+      if ((data[start]! >> 1) & 3) acks.push(0x40, 2, data[at]!, data[at + 1]!);
       return true;
     });
     await new Promise((resolve) => subscriber.once('data', resolve));
@@ -171,7 +222,8 @@ async function run(options: LoadOptions): Promise<Record<string, unknown>> {
   const publishers: Publisher[] = [];
   for (let n = 0; n < options.publishers; n++) {
     const socket = await open(options, `load-${process.pid}-${n}`);
-    const publisher = new Publisher(socket, options.topic.replace('{n}', String(n)), options);
+    const publisher = new Publisher(socket, topicsOf(n, options), options, times);
+    publisher.left = Math.floor((options.messages + n) / options.publishers);
     const cutter = new FrameCutter(1 << 20, (data, start, body) => {
       if (data[start]! >> 4 !== 4) return true;
       const ms = publisher.onAck((data[body]! << 8) | data[body + 1]!);
@@ -214,8 +266,8 @@ async function run(options: LoadOptions): Promise<Record<string, unknown>> {
               ? 0
               : Number.POSITIVE_INFINITY
             : options.window - publisher.outstanding;
-        const count = Math.min(options.burst, due() - sent);
-        if (room < count) {
+        const count = Math.min(options.burst, due() - sent, publisher.left);
+        if (count === 0 || room < count) {
           idle++;
           continue;
         }
@@ -241,6 +293,7 @@ async function run(options: LoadOptions): Promise<Record<string, unknown>> {
     seconds: Number(seconds.toFixed(3)),
     rate: Math.round((options.qos === 0 ? sent : acked()) / seconds),
     ackUs: quantiles(ackMs),
+    ...(times === null ? {} : { deliveryUs: quantiles(times.ms) }),
     generatorCpu: Number(((user + system) / 1e6 / seconds).toFixed(2)),
     complete: complete(),
   };

@@ -43,7 +43,7 @@ async function opened() {
   const dir = mkdtempSync(join(values.dir, 'aimx-bench-'));
   const clock = systemClock();
   const log = recordingLog();
-  const store = openStore({ dir, durability, clock, log, alarms: createAlarms({ clock, log }), modules: [] });
+  const store = openStore({ dir, durability, clock, log, alarms: createAlarms(log), modules: [] });
   const stream = store.stream<string>('bench', {
     codec: textCodec,
     maxBytes: 256 * 1024 * 1024,
