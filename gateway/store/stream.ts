@@ -124,7 +124,8 @@ export class Stream<T> implements JournalStream<T> {
     if (after >= this.head || limit <= 0) return [];
     const from = Math.max(after, this.tail - 1, 0);
     const recent = this.tailRecords.read(from, limit);
-    if (recent !== undefined) return recent as JournalRecord<T>[];
+    // Nothing means "nothing is left up to the head" to a reader, so memory alone may not say that.
+    if (recent !== undefined && recent.length > 0) return recent as JournalRecord<T>[];
     return this.#readSegments(from, limit);
   }
 

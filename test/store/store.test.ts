@@ -42,6 +42,39 @@ describe('journal', () => {
     await store.stop();
   });
 
+  it('has every record up to its head for a reader, at whatever moment that looks', async () => {
+    const { store } = await startedStore(temporaryFolder());
+    const stream = store.stream('s', TEXT);
+    store.consumer('c', 's', 'oldest');
+    const seen: number[] = [];
+    let appended = 0;
+    let running = true;
+    // A reader of other work on the thread than the store's own messages, as the answers of a model are.
+    const look = async (): Promise<void> => {
+      while (running || seen.length < appended) {
+        const head = stream.head;
+        if (head > seen.length) {
+          const records = await stream.read(seen.length, 512);
+          if (records.length === 0)
+            throw new Error(`nothing to read after ${seen.length}, the head is ${head}`);
+          for (const { seq } of records) seen.push(seq);
+        }
+        await new Promise((next) => setImmediate(next));
+      }
+    };
+    const fill = async (): Promise<void> => {
+      for (let round = 0; round < 600; round++) {
+        const records = Array.from({ length: (round % 40) + 1 }, () => record('x'));
+        appended += records.length;
+        await append(stream, ...records);
+      }
+      running = false;
+    };
+    await Promise.all([look(), fill()]);
+    expect(seen).toEqual(Array.from({ length: appended }, (_, index) => index + 1));
+    await store.stop();
+  });
+
   it('refuses what it cannot take without a gap', async () => {
     const { store } = await startedStore(temporaryFolder());
     const stream = store.stream('s', { ...TEXT, maxDevices: 2 });
