@@ -9,7 +9,7 @@ import {
 } from '../adapters/registry.ts';
 import { BILLING_MODULE, createBilling } from './billing/index.ts';
 import { bundledModels } from './commands/installed-models.ts';
-import { aggregateId } from './config/plan.ts';
+import { readersOf } from './config/names.ts';
 import type { Config } from './config/schema.ts';
 import { createHttpServer, type HttpServer, type UpgradeHandler, type Views } from './http/index.ts';
 import { createInference } from './inference/index.ts';
@@ -25,7 +25,7 @@ import { createAlarms } from './system/alarms.ts';
 import { systemClock } from './system/clock.ts';
 import { Lifecycle, type Part } from './system/lifecycle.ts';
 import { createStatusTopic } from './system/status-topic.ts';
-import { createForwarders, upstreamConsumer } from './upstream/index.ts';
+import { createForwarders } from './upstream/index.ts';
 import { createViews } from './views/index.ts';
 
 export interface GatewayOptions {
@@ -116,7 +116,7 @@ export function createGateway({ config, log, clock = systemClock() }: GatewayOpt
     [
       named('store', store),
       named('access', access),
-      createAlarmStream({ gateway: config.gateway.name, board, store, publisher: broker, clock, log }),
+      createAlarmStream({ config, board, store, publisher: broker, clock, log }),
       broker,
       coap,
       named('billing', billing),
@@ -143,7 +143,7 @@ export function createGateway({ config, log, clock = systemClock() }: GatewayOpt
     async start(signal) {
       await life.start(signal);
       // Consumers of streams and pipelines that the configuration no longer has must hold nothing back.
-      await store.retireConsumers(consumersOf(config));
+      await store.retireConsumers(new Set(readersOf(config).map(({ consumer }) => consumer)));
       views.ready();
       log.info({ addresses: this.addresses }, 'gateway: ready');
     },
@@ -167,15 +167,6 @@ const upgradeTo =
   (request, socket, head) => {
     if (!door.handleUpgrade?.(request, socket, head)) socket.destroy();
   };
-
-/** Every consumer this configuration has. */
-function consumersOf(config: Config): Set<string> {
-  return new Set([
-    ...config.pipelines.flatMap(({ id }) => [`pipeline/${id}`, `publish/${id}`]),
-    ...config.aggregates.map((aggregate) => `aggregate/${aggregateId(aggregate)}`),
-    ...config.upstream.map(({ id }) => upstreamConsumer(id)),
-  ]);
-}
 
 /** Tells the command line on this machine how to reach this gateway, while it runs. */
 const localApi = (dataDir: string, http: HttpServer, token: string, clock: Clock): Part => ({

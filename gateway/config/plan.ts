@@ -1,11 +1,6 @@
-import type {
-  AggregateConfig,
-  Config,
-  PipelineConfig,
-  StreamConfig,
-  UpstreamConfig,
-  WindowConfig,
-} from './schema.ts';
+import { aggregateId, type Reader, readersOf } from './names.ts';
+import type { Config, PipelineConfig, StreamConfig, UpstreamConfig, WindowConfig } from './schema.ts';
+import { bytesText, durationText } from './units.ts';
 
 /** What the gateway would do with a configuration, without starting anything. */
 export interface Plan {
@@ -45,13 +40,9 @@ export interface Plan {
     readonly buffer: string;
   }[];
   /** Who reads which journal stream, and so holds back its retention. */
-  readonly cursors: readonly { readonly consumer: string; readonly stream: string }[];
+  readonly cursors: readonly Reader[];
   readonly billing: string;
 }
-
-/** The id an aggregate has when the configuration gives it none: `machine-temperature-60s`. */
-export const aggregateId = (aggregate: AggregateConfig): string =>
-  aggregate.id ?? `${aggregate.from}-${durationText(aggregate.every)}`;
 
 export function describePlan(config: Config): Plan {
   return {
@@ -71,7 +62,7 @@ export function describePlan(config: Config): Plan {
       stats: a.stats,
     })),
     sinks: config.upstream.map(sinkPlan),
-    cursors: cursors(config),
+    cursors: readersOf(config),
     billing: billingText(config),
   };
 }
@@ -129,27 +120,6 @@ function sinkPlan(sink: UpstreamConfig): Plan['sinks'][number] {
   };
 }
 
-function cursors(config: Config): Plan['cursors'] {
-  const streams = config.streams.map((s) => s.id);
-  const results = config.pipelines.map((p) => `$result/${p.id}`);
-  const aggregates = config.aggregates.map((a) => `$aggregate/${aggregateId(a)}`);
-  const sent = { readings: streams, results, aggregates, alarms: ['$alarm'], receipts: [] as string[] };
-  const pipelineIds = new Set(config.pipelines.map((p) => p.id));
-  return [
-    ...config.pipelines.flatMap((p) =>
-      list(p.from).map((from) => ({
-        consumer: `pipeline ${p.id}`,
-        stream: pipelineIds.has(from) ? `$result/${from}` : from,
-      })),
-    ),
-    ...config.pipelines.map((p) => ({ consumer: `publisher ${p.id}`, stream: `$result/${p.id}` })),
-    ...config.aggregates.map((a) => ({ consumer: `aggregate ${aggregateId(a)}`, stream: a.from })),
-    ...config.upstream.flatMap((u) =>
-      u.send.flatMap((kind) => sent[kind].map((stream) => ({ consumer: `upstream ${u.id}`, stream }))),
-    ),
-  ];
-}
-
 function windowText(window: WindowConfig): string {
   if ('session' in window)
     return `session, ends after ${durationText(window.session)} of silence (${window.by} time)`;
@@ -168,25 +138,6 @@ function billingText(config: Config): string {
   const tariff = billing.tariff ?? 'the built-in tariff';
   if (!billing.chain) return `${tariff}; no chain is configured`;
   return `${tariff}; batches of ${billing.batch.maxReceipts} receipts or ${durationText(billing.batch.maxAge)} to chain ${billing.chain.chainId} at ${billing.chain.rpcUrl}`;
-}
-
-/** `60s`, `90m`, `30d`: the largest unit in which it is whole, except that one minute stays `60s`. */
-export function durationText(ms: number): string {
-  if (ms === 60_000) return '60s';
-  for (const [unit, size] of Object.entries({ d: 86_400_000, h: 3_600_000, m: 60_000, s: 1000 })) {
-    if (ms >= size && ms % size === 0) return `${ms / size}${unit}`;
-  }
-  return `${ms}ms`;
-}
-
-/** `256MiB`: the largest binary unit, with at most one decimal. */
-export function bytesText(bytes: number): string {
-  const units = ['GiB', 'MiB', 'KiB'];
-  for (const [index, unit] of units.entries()) {
-    const size = 1024 ** (3 - index);
-    if (bytes >= size) return `${Number((bytes / size).toFixed(1))}${unit}`;
-  }
-  return `${bytes}B`;
 }
 
 /** The plan as lines for a terminal. */

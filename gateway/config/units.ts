@@ -46,3 +46,22 @@ function unit(read: (text: string) => number | undefined, expected: string) {
     return z.NEVER;
   });
 }
+
+/** `60s`, `90m`, `30d`: the largest unit in which it is whole, except that one minute stays `60s`. */
+export function durationText(ms: number): string {
+  if (ms === 60_000) return '60s';
+  for (const [unit, size] of Object.entries({ d: 86_400_000, h: 3_600_000, m: 60_000, s: 1000 })) {
+    if (ms >= size && ms % size === 0) return `${ms / size}${unit}`;
+  }
+  return `${ms}ms`;
+}
+
+/** `256MiB`: the largest binary unit, with at most one decimal. */
+export function bytesText(bytes: number): string {
+  const units = ['GiB', 'MiB', 'KiB'];
+  for (const [index, unit] of units.entries()) {
+    const size = 1024 ** (3 - index);
+    if (bytes >= size) return `${Number((bytes / size).toFixed(1))}${unit}`;
+  }
+  return `${bytes}B`;
+}

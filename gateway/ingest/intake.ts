@@ -5,9 +5,10 @@ import type { Log } from '../ports/log.ts';
 import type { NewReading, ReadingValue } from '../ports/reading.ts';
 import type { Disposition, Inbound, Intake } from '../ports/source.ts';
 import type { JournalStream, Store } from '../store/types.ts';
+import { openRejected } from '../system/document-streams.ts';
 import type { DecodeContext } from './decode/decoder.ts';
 import { StreamDecoders } from './decode/formats.ts';
-import { openRejected, rejectedRecord } from './rejected.ts';
+import { rejectedRecord } from './rejected.ts';
 import { type Route, Router } from './router.ts';
 
 /** Counts since the process started. */
@@ -61,7 +62,7 @@ export function createIntake(parts: IntakeParts): Intake & { stats(): IntakeStat
   const topics = new Router<Target>();
   const paths = new Router<Target>();
   const targets = config.streams.map((stream) => {
-    const target = newTarget(stream, parts.streams.get(stream.id)!, store);
+    const target = newTarget(stream, parts.streams.get(stream.id)!, openRejected(store, config, stream.id));
     topics.add(`aimx/s/${stream.id}/{device}`, target);
     paths.add(`s/${stream.id}/{device}`, target);
     for (const template of asList(stream.from?.mqtt)) topics.add(template, target);
@@ -163,12 +164,16 @@ export function createIntake(parts: IntakeParts): Intake & { stats(): IntakeStat
   };
 }
 
-function newTarget(stream: StreamConfig, journal: JournalStream<ReadingValue>, store: Store): Target {
+function newTarget(
+  stream: StreamConfig,
+  journal: JournalStream<ReadingValue>,
+  rejects: JournalStream<string>,
+): Target {
   return {
     id: stream.id,
     decoders: new StreamDecoders(stream),
     journal,
-    rejects: openRejected(store, stream.id),
+    rejects,
     messages: 0,
     accepted: 0,
     rejected: 0,

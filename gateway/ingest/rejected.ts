@@ -1,7 +1,6 @@
 import type { GatewayError } from '../errors.ts';
 import type { Inbound } from '../ports/source.ts';
-import { textCodec } from '../store/codecs.ts';
-import type { JournalStream, NewRecord, Store, StreamOptions } from '../store/types.ts';
+import type { JournalStream, NewRecord } from '../store/types.ts';
 
 /** A payload that could not become readings, kept so that a person can see why. */
 export interface RejectedDocument {
@@ -27,23 +26,6 @@ export interface RejectedDocument {
 /** Bytes kept of one payload. */
 export const MAX_KEPT = 64 * 1024;
 const MAX_ADDRESS = 1024;
-const DAY_MS = 86_400_000;
-
-/** Rejected payloads are for people to look at: the newest of them are worth keeping, not all. */
-const RETENTION: Omit<StreamOptions<string>, 'codec'> = {
-  maxBytes: 16 * 1024 * 1024,
-  maxAgeMs: 30 * DAY_MS,
-  whenFull: 'drop-oldest',
-  maxDevices: 8,
-  internal: true,
-};
-
-export const rejectedName = (stream: string): string => `$rejected/${stream}`;
-
-/** Opens the stream in which the undecodable payloads of `stream` are kept. */
-export function openRejected(store: Store, stream: string): JournalStream<string> {
-  return store.stream(rejectedName(stream), { ...RETENTION, codec: textCodec });
-}
 
 /** The record of one rejected payload. All share one device, so that a flood of invented names cannot grow a table. */
 export function rejectedRecord(
@@ -71,13 +53,11 @@ export function rejectedRecord(
   return { device: stream, time: now, flags: 0, value: JSON.stringify(document) };
 }
 
-/** The newest rejected payloads of a stream, newest first. */
+/** The newest payloads kept in a stream's journal of rejected ones, newest first. */
 export async function listRejected(
-  store: Store,
-  stream: string,
+  journal: JournalStream<string>,
   limit: number,
 ): Promise<{ seq: number; document: RejectedDocument }[]> {
-  const journal = openRejected(store, stream);
   const records: { seq: number; document: RejectedDocument }[] = [];
   let after = Math.max(0, journal.tail - 1, journal.head - limit);
   while (after < journal.head) {

@@ -1,22 +1,17 @@
-import { aggregateId } from '../config/plan.ts';
+import { aggregateConsumer, aggregateId } from '../config/names.ts';
 import type { AggregateConfig, Config } from '../config/schema.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Log } from '../ports/log.ts';
 import type { ReadingValue } from '../ports/reading.ts';
-import { textCodec } from '../store/codecs.ts';
 import type { JournalStream, Store } from '../store/types.ts';
 import { Aggregator, type ClosedAggregate } from '../stream/aggregator.ts';
+import { openAggregate, openResults } from '../system/document-streams.ts';
 import { AggregateStage } from './aggregate-stage.ts';
 import { Consumer } from './consumer.ts';
-import { bytesToKeep, openResults } from './result-streams.ts';
 import { sourceOf } from './source-of.ts';
 
-/** Kept when no uplink asks for more. */
-const MAX_BYTES = 64 * 1024 * 1024;
-const MAX_AGE_MS = 30 * 86_400_000;
-
-/** Name of the journal stream that holds an aggregate's documents. */
-export const aggregateStream = (id: string): string => `$aggregate/${id}`;
+/** Journal of a source that is not a stream of the configuration. */
+const SOURCE_BYTES = 64 * 1024 * 1024;
 
 export interface AggregatesParts {
   readonly config: Config;
@@ -76,14 +71,7 @@ function build(
   const { every, by, stats, fields, from } = aggregate;
   const lateness = by === 'event' ? aggregate.lateness : 0;
   const { maxDevices } = config.limits;
-  const output = store.stream(aggregateStream(id), {
-    codec: textCodec,
-    maxBytes: bytesToKeep(config, 'aggregates', MAX_BYTES),
-    maxAgeMs: MAX_AGE_MS,
-    whenFull: 'drop-oldest',
-    maxDevices,
-    internal: true,
-  });
+  const output = openAggregate(store, config, aggregate);
   const stage = new AggregateStage({
     gateway: config.gateway.name,
     aggregate: id,
@@ -93,12 +81,12 @@ function build(
     output: output.name,
   });
   const results = new Map(
-    config.pipelines.map((pipeline) => [pipeline.id, openResults(store, pipeline, config)]),
+    config.pipelines.map((pipeline) => [pipeline.id, openResults(store, config, pipeline)]),
   );
   const quantiles = stats.some((name) => /^p\d/.test(name));
   let operator: Aggregator | undefined;
   const consumer = new Consumer<ClosedAggregate>({
-    name: `aggregate/${id}`,
+    name: aggregateConsumer(id),
     store,
     clock,
     log,
@@ -120,7 +108,7 @@ function build(
     queue: { max: 100_000, whenFull: 'wait' },
     snapshotBytes: Math.min(
       snapshotBytes ?? Number.MAX_SAFE_INTEGER,
-      (config.streams.find((stream) => stream.id === from)?.journal.maxBytes ?? MAX_BYTES) / 4,
+      (config.streams.find((stream) => stream.id === from)?.journal.maxBytes ?? SOURCE_BYTES) / 4,
     ),
     failed: (error) =>
       log.error({ err: error }, `aggregate ${id}: stopped, its readings stay in the journal until a restart`),

@@ -9,19 +9,14 @@ import type { ReadingValue } from '../ports/reading.ts';
 import type { ResultFeed } from '../ports/results.ts';
 import type { JournalStream, Store } from '../store/types.ts';
 import { parseCondition } from '../stream/condition.ts';
+import { openRejectedWindows, openResults } from '../system/document-streams.ts';
 import { LatestResults } from './feed.ts';
 import { Pipeline, type PipelineStats } from './pipeline.ts';
 import { ResultPublisher } from './publish.ts';
-import { openRejected, openResults } from './result-streams.ts';
 import { SheddingAlarm } from './shedding-alarm.ts';
 import { sourceOf } from './source-of.ts';
 
-export {
-  type Aggregates,
-  aggregateStream,
-  createAggregates,
-} from './aggregates.ts';
-export { resultStream } from './result-streams.ts';
+export { type Aggregates, createAggregates } from './aggregates.ts';
 
 const DEFAULT_RESULT_TOPIC = 'aimx/result/{pipeline}/{device}';
 
@@ -68,7 +63,7 @@ export function createPipelines(parts: PipelinesParts): Pipelines {
   );
   const shedding = new SheddingAlarm(alarms, clock);
   const results = new Map(
-    config.pipelines.map((pipeline) => [pipeline.id, openResults(store, pipeline, config)]),
+    config.pipelines.map((pipeline) => [pipeline.id, openResults(store, config, pipeline)]),
   );
   const pipelines = config.pipelines.map((pipeline) => {
     const own = results.get(pipeline.id)!;
@@ -82,7 +77,7 @@ export function createPipelines(parts: PipelinesParts): Pipelines {
       source: sourceOf([pipeline.from].flat(), parts.readingStreams, results),
       sourceConfigs: [pipeline.from].flat().map((id) => config.streams.find((stream) => stream.id === id)),
       results: own,
-      rejected: openRejected(store, pipeline, config),
+      rejected: openRejectedWindows(store, config, pipeline),
       published: (device, json) => feed.put(pipeline.id, device, json),
       shedding: (count) => shedding.note(pipeline.id, count),
     });

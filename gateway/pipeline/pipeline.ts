@@ -1,3 +1,4 @@
+import { pipelineConsumer } from '../config/names.ts';
 import type { PipelineConfig, StreamConfig } from '../config/schema.ts';
 import type { Alarms } from '../ports/alarms.ts';
 import type { Clock } from '../ports/clock.ts';
@@ -139,7 +140,7 @@ function build(parts: PipelineParts): Running {
   const maxKeys = parts.maxDevices;
   let operator: WindowOperator | undefined;
   const consumer = new Consumer<ClosedWindow>({
-    name: `pipeline/${id}`,
+    name: pipelineConsumer(id),
     store,
     clock,
     log,

@@ -1,3 +1,4 @@
+import { publishConsumer } from '../config/names.ts';
 import { asGatewayError } from '../errors.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Log } from '../ports/log.ts';
@@ -43,7 +44,7 @@ export class ResultPublisher {
 
   constructor(options: ResultPublisherOptions) {
     this.#options = options;
-    this.#name = `publish/${options.pipeline}`;
+    this.#name = publishConsumer(options.pipeline);
   }
 
   start(): void {

@@ -1,18 +1,14 @@
+import type { Config } from '../config/schema.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Log } from '../ports/log.ts';
 import type { Publisher } from '../ports/publisher.ts';
-import { textCodec } from '../store/codecs.ts';
-import type { JournalStream, Store } from '../store/types.ts';
+import type { Store } from '../store/types.ts';
 import type { AlarmBoard } from './alarms.ts';
+import { openAlarms } from './document-streams.ts';
 import type { Part } from './lifecycle.ts';
 
-export const ALARM_STREAM = '$alarm';
-const KEEP_BYTES = 4 * 1024 * 1024;
-const KEEP_MS = 90 * 86_400_000;
-const MAX_KINDS = 1000;
-
 export interface AlarmStreamParts {
-  readonly gateway: string;
+  readonly config: Config;
   readonly board: AlarmBoard;
   readonly store: Store;
   readonly publisher: Publisher;
@@ -26,22 +22,16 @@ export interface AlarmStreamParts {
  * the active alarms are in the API as well.
  */
 export function createAlarmStream(parts: AlarmStreamParts): Part {
-  const { board, store, publisher, clock, log } = parts;
-  const stream: JournalStream<string> = store.stream(ALARM_STREAM, {
-    codec: textCodec,
-    maxBytes: KEEP_BYTES,
-    maxAgeMs: KEEP_MS,
-    whenFull: 'drop-oldest',
-    maxDevices: MAX_KINDS,
-    internal: true,
-  });
+  const { config, board, store, publisher, clock, log } = parts;
+  const gateway = config.gateway.name;
+  const stream = openAlarms(store, config);
   let ordinal = 0;
   let unsubscribe: (() => void) | undefined;
 
   const record: Parameters<AlarmBoard['subscribe']>[0] = (kind, alarm) => {
     const time = clock.now();
     const document = {
-      id: `${parts.gateway}/alarm/${kind}/${time}-${++ordinal}`,
+      id: `${gateway}/alarm/${kind}/${time}-${++ordinal}`,
       kind,
       device: kind,
       time,

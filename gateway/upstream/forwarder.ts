@@ -1,3 +1,4 @@
+import { rejectedRecords } from '../config/names.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Log } from '../ports/log.ts';
 import type { Delivery, Sink } from '../ports/sink.ts';
@@ -5,7 +6,7 @@ import type { CursorMove, Store, Transaction } from '../store/types.ts';
 import { backoff } from './backoff.ts';
 import type { Batch, Feed } from './feed.ts';
 import { Outbox, type Quota } from './outbox.ts';
-import { parkedName, parkedRecord } from './parked.ts';
+import { parkedRecord } from './parked.ts';
 import { Pause } from './pause.ts';
 import { Rate } from './rate.ts';
 import type { SharedAlarm } from './shared-alarm.ts';
@@ -223,7 +224,7 @@ export class Forwarder {
     await this.#saving;
     await store.commit({
       appends: [
-        { stream: parkedName(sink.id), records: [parkedRecord(sink.id, record, reason, clock.now())] },
+        { stream: rejectedRecords(sink.id), records: [parkedRecord(sink.id, record, reason, clock.now())] },
       ],
       cursors: seq > feed.position ? [{ consumer, stream: feed.stream, seq }] : [],
     });

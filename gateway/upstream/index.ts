@@ -1,4 +1,4 @@
-import { aggregateId } from '../config/plan.ts';
+import { aggregateId, type Kind, upstreamConsumer } from '../config/names.ts';
 import type { Config, UpstreamConfig } from '../config/schema.ts';
 import { GatewayError } from '../errors.ts';
 import { openReadingStreams } from '../ingest/index.ts';
@@ -6,16 +6,20 @@ import type { Alarms } from '../ports/alarms.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Log } from '../ports/log.ts';
 import type { Sink, UpstreamRecord } from '../ports/sink.ts';
-import { textCodec } from '../store/codecs.ts';
 import type { JournalStream, Store } from '../store/types.ts';
+import {
+  openAggregate,
+  openAlarms,
+  openReceipts,
+  openRejectedRecords,
+  openResults,
+} from '../system/document-streams.ts';
 import { type Documenter, readingDocuments, textDocuments } from './documents.ts';
 import { Feed } from './feed.ts';
 import { Forwarder, type ForwarderStats } from './forwarder.ts';
-import { openParked } from './parked.ts';
 import { SharedAlarm } from './shared-alarm.ts';
 
 export type { ForwarderStats } from './forwarder.ts';
-export { parkedName } from './parked.ts';
 
 export interface ForwarderSetParts {
   readonly config: Config;
@@ -36,9 +40,6 @@ export interface Forwarders {
   stats(): readonly ForwarderStats[];
 }
 
-/** Name under which the store keeps the cursors of a sink. */
-export const upstreamConsumer = (sink: string): string => `upstream ${sink}`;
-
 /** One forwarder for each configured sink. @throws GatewayError UPSTREAM_SINK when a sink is missing */
 export function createForwarders(parts: ForwarderSetParts): Forwarders {
   const { config, store, clock, alarms, random = Math.random } = parts;
@@ -49,7 +50,7 @@ export function createForwarders(parts: ForwarderSetParts): Forwarders {
   const forwarders = config.upstream.map((upstream) => {
     const sink = parts.sinks.get(upstream.id);
     if (!sink) throw new GatewayError('UPSTREAM_SINK', `upstream ${upstream.id} has no sink`);
-    openParked(store, upstream.id);
+    openRejectedRecords(store, config, upstream.id);
     const feeds = feedsOf(config, upstream, store);
     const consumer = upstreamConsumer(upstream.id);
     return new Forwarder({
@@ -77,44 +78,24 @@ export function createForwarders(parts: ForwarderSetParts): Forwarders {
   };
 }
 
-const MIB = 1024 * 1024;
-const DAY_MS = 86_400_000;
-
 /** The streams a sink sends, in the order of its `send` setting. */
 function feedsOf(config: Config, upstream: UpstreamConfig, store: Store): Feed[] {
   const gateway = config.gateway.name;
-  // Records wait in their stream, so the stream must be able to hold what the outbox may.
-  const text = (
-    name: string,
-    kind: UpstreamRecord['kind'],
-    source: string,
-    maxBytes: number,
-    maxAgeMs: number,
-  ) =>
-    feed(
-      store.stream(name, {
-        codec: textCodec,
-        maxBytes: Math.max(maxBytes, upstream.buffer.maxBytes),
-        maxAgeMs,
-        whenFull: 'drop-oldest',
-        maxDevices: config.limits.maxDevices,
-        internal: true,
-      }),
-      textDocuments(gateway, kind, source),
-    );
-  const feeds: Readonly<Record<UpstreamConfig['send'][number], () => Feed[]>> = {
+  const text = (journal: JournalStream<string>, kind: UpstreamRecord['kind'], source: string) =>
+    feed(journal, textDocuments(gateway, kind, source));
+  const feeds: Readonly<Record<Kind, () => Feed[]>> = {
     readings: () =>
       [...openReadingStreams(config, store)].map(([id, journal]) =>
         feed(journal, readingDocuments(gateway, id)),
       ),
     results: () =>
-      config.pipelines.map(({ id, keep }) => text(`$result/${id}`, 'result', id, keep.maxBytes, keep.maxAge)),
+      config.pipelines.map((pipeline) => text(openResults(store, config, pipeline), 'result', pipeline.id)),
     aggregates: () =>
-      config.aggregates
-        .map(aggregateId)
-        .map((id) => text(`$aggregate/${id}`, 'aggregate', id, 64 * MIB, 30 * DAY_MS)),
-    alarms: () => [text('$alarm', 'alarm', 'alarm', 4 * MIB, 90 * DAY_MS)],
-    receipts: () => [text('$receipt', 'receipt', 'receipt', 64 * MIB, 30 * DAY_MS)],
+      config.aggregates.map((aggregate) =>
+        text(openAggregate(store, config, aggregate), 'aggregate', aggregateId(aggregate)),
+      ),
+    alarms: () => [text(openAlarms(store, config), 'alarm', 'alarm')],
+    receipts: () => [text(openReceipts(store, config), 'receipt', 'receipt')],
   };
   return [...new Set(upstream.send)].flatMap((kind) => feeds[kind]());
 }

@@ -8,6 +8,7 @@ import type {
   Views,
 } from '../http/index.ts';
 import { listRejected } from '../ingest/index.ts';
+import { openRejected } from '../system/document-streams.ts';
 import type { Part } from '../system/lifecycle.ts';
 import { readBilling, readReceipts } from './billing.ts';
 import type { ViewParts } from './parts.ts';
@@ -115,7 +116,7 @@ export function createViews(parts: ViewParts): GatewayViews {
       const ids = stream ? config.streams.filter(({ id }) => id === stream) : config.streams;
       const lists = await Promise.all(
         ids.map(async ({ id }) =>
-          (await listRejected(store, id, limit)).map(({ seq, document }) => ({
+          (await listRejected(openRejected(store, config, id), limit)).map(({ seq, document }) => ({
             stream: id,
             seq,
             ...document,

@@ -1,4 +1,4 @@
-import { aggregateId } from '../config/plan.ts';
+import { aggregateId, pipelineConsumer } from '../config/names.ts';
 import type {
   BillingView,
   PipelineView,
@@ -78,7 +78,7 @@ function pipelinesOf({ config, store, pipelines, readingStreams }: ViewParts): P
     const from = [pipeline.from].flat();
     const one = stats.get(pipeline.id);
     const head = (id: string): number => readingStreams.get(id)?.head ?? pipelines.head(id);
-    const consumer = `pipeline/${pipeline.id}`;
+    const consumer = pipelineConsumer(pipeline.id);
     const passed = store.cursors().filter((cursor) => cursor.consumer === consumer);
     const pending =
       from.reduce((sum, id) => sum + head(id), 0) - passed.reduce((sum, cursor) => sum + cursor.seq, 0);

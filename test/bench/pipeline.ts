@@ -1,4 +1,4 @@
-import { resultStream } from '../../gateway/pipeline/index.ts';
+import { resultStream } from '../../gateway/config/names.ts';
 import { Pipeline } from '../../gateway/pipeline/pipeline.ts';
 import { StreamSource } from '../../gateway/pipeline/stream-source.ts';
 import type { Inference, ModelAnswer } from '../../gateway/ports/inference.ts';

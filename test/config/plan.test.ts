@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { configJsonSchema, describePlan, parseConfig, planText } from '../../gateway/config/index.ts';
-import { durationText } from '../../gateway/config/plan.ts';
+import { durationText } from '../../gateway/config/units.ts';
 
 const YAML = `
 gateway: { name: plant-7 }
@@ -31,15 +31,15 @@ it('names every stream, pipeline, cursor and sink', () => {
     ['alarm', '10s every 1s (event time, lateness 0ms)', 'plant/{device}/alarm'],
   ]);
   expect(plan.cursors).toEqual([
-    { consumer: 'pipeline anomaly', stream: 'temperature' },
-    { consumer: 'pipeline alarm', stream: '$result/anomaly' },
-    { consumer: 'publisher anomaly', stream: '$result/anomaly' },
-    { consumer: 'publisher alarm', stream: '$result/alarm' },
-    { consumer: 'aggregate temperature-60s', stream: 'temperature' },
-    { consumer: 'upstream cloud', stream: 'temperature' },
-    { consumer: 'upstream cloud', stream: '$result/anomaly' },
-    { consumer: 'upstream cloud', stream: '$result/alarm' },
-    { consumer: 'upstream cloud', stream: '$aggregate/temperature-60s' },
+    { consumer: 'pipeline/anomaly', stream: 'temperature' },
+    { consumer: 'pipeline/alarm', stream: '$result/anomaly' },
+    { consumer: 'publish/anomaly', stream: '$result/anomaly' },
+    { consumer: 'publish/alarm', stream: '$result/alarm' },
+    { consumer: 'aggregate/temperature-60s', stream: 'temperature' },
+    { consumer: 'upstream/cloud', stream: 'temperature' },
+    { consumer: 'upstream/cloud', stream: '$result/anomaly' },
+    { consumer: 'upstream/cloud', stream: '$result/alarm' },
+    { consumer: 'upstream/cloud', stream: '$aggregate/temperature-60s' },
   ]);
   expect(planText(plan)).toContain('temperature → 64 readings, every 1 per device → streaming-anomaly@1');
 });

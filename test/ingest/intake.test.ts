@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, onTestFinished, test } from 'vitest';
+import { rejectedStream } from '../../gateway/config/names.ts';
 import { configSchema } from '../../gateway/config/schema.ts';
 import { createIntake, listRejected, openReadingStreams } from '../../gateway/ingest/index.ts';
 import type { Disposition, Inbound } from '../../gateway/ports/source.ts';
@@ -130,7 +131,8 @@ describe('what cannot be decoded', () => {
     await store.stop();
 
     const again = await gateway(folder);
-    const [last, , , , first] = await listRejected(again.store, 'temperature', 10);
+    const rejected = again.store.stream<string>(rejectedStream('temperature'), undefined as never);
+    const [last, , , , first] = await listRejected(rejected, 10);
     expect(first!.document).toEqual({
       code: 'DECODE_SYNTAX',
       message: 'the payload is not UTF-8',
@@ -146,7 +148,7 @@ describe('what cannot be decoded', () => {
     });
     expect(last!.document).toMatchObject({ bytes: 200 * 1024 + 2, truncated: true });
     expect(Buffer.from(last!.document.payload, 'base64')).toHaveLength(64 * 1024);
-    expect(await listRejected(again.store, 'temperature', 2)).toHaveLength(2);
+    expect(await listRejected(rejected, 2)).toHaveLength(2);
     const audit = await again.store.audit();
     expect(audit.find((row) => row.stream === 'temperature')).toMatchObject({
       accepted: 6,

@@ -1,6 +1,7 @@
 import { expect, onTestFinished, test } from 'vitest';
+import { aggregateStream } from '../../gateway/config/names.ts';
 import { AggregateStage } from '../../gateway/pipeline/aggregate-stage.ts';
-import { type Aggregates, aggregateStream, createAggregates } from '../../gateway/pipeline/index.ts';
+import { type Aggregates, createAggregates } from '../../gateway/pipeline/index.ts';
 import type { ClosedAggregate } from '../../gateway/stream/aggregator.ts';
 import { Aggregator } from '../../gateway/stream/aggregator.ts';
 import { temporaryFolder } from '../support/tmp.ts';

@@ -1,6 +1,7 @@
 import { describe, expect, onTestFinished, test } from 'vitest';
+import { resultStream } from '../../gateway/config/names.ts';
 import type { PipelineConfig } from '../../gateway/config/schema.ts';
-import { createPipelines, resultStream } from '../../gateway/pipeline/index.ts';
+import { createPipelines } from '../../gateway/pipeline/index.ts';
 import { ResultText } from '../../gateway/pipeline/result-json.ts';
 import { WindowOperator } from '../../gateway/pipeline/window-operator.ts';
 import type { ModelState } from '../../gateway/ports/inference.ts';

@@ -12,6 +12,7 @@ import type { ReplayTransport } from '../../gateway/ports/replay-transport.ts';
 import type { Intake } from '../../gateway/ports/source.ts';
 import { openStore } from '../../gateway/store/store.ts';
 import { systemClock } from '../../gateway/system/clock.ts';
+import { openRejected } from '../../gateway/system/document-streams.ts';
 import { recordingAlarms } from '../support/alarms.ts';
 import { recordingLog } from '../support/log.ts';
 import { temporaryFolder } from '../support/tmp.ts';
@@ -125,7 +126,7 @@ export async function openDoors(
         for (const record of some) all.push([record.device, record.time, ...record.value.values]);
       }
     },
-    rejected: async (id) => (await listRejected(store, id, 1000)).length,
+    rejected: async (id) => (await listRejected(openRejected(store, config, id), 1000)).length,
     async restartDoors() {
       await stop();
       stop = await start();

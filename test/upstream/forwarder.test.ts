@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
+import { rejectedRecords } from '../../gateway/config/names.ts';
 import type { Delivery, Sink, UpstreamRecord } from '../../gateway/ports/sink.ts';
-import { parkedName } from '../../gateway/upstream/index.ts';
 import { readAll } from '../store/support.ts';
 import { manualClock } from '../support/clock.ts';
 import { temporaryFolder } from '../support/tmp.ts';
@@ -53,7 +53,7 @@ describe('forwarding', () => {
     expect(values()).toEqual(numbers(70));
     expect(received[4]!.id).toBe('gw/s/d1/4-2');
     await until(
-      () => store.cursors().some((c) => c.consumer === 'upstream cloud' && c.seq === 70),
+      () => store.cursors().some((c) => c.consumer === 'upstream/cloud' && c.seq === 70),
       'the cursor',
     );
     expect(forwarders.stats()[0]).toMatchObject({
@@ -109,7 +109,7 @@ describe('forwarding', () => {
     await start(forwarders);
     await until(() => values().length === 29, 'the others');
     expect(values()).toEqual(numbers(30).filter((v) => v !== 13));
-    const parked = await readAll(store.stream<string>(parkedName('cloud'), undefined as never));
+    const parked = await readAll(store.stream<string>(rejectedRecords('cloud'), undefined as never));
     expect(JSON.parse(parked[0]!.value)).toMatchObject({
       code: 'UPSTREAM_REFUSED',
       message: 'unlucky',
