@@ -1,4 +1,5 @@
 import type { ModelInput, ModelOutput, ModelState, OutputValue } from '../ports/inference.ts';
+import { shortestDecimal } from './decimal.ts';
 import { align, type FrameHeader, HEADER_BYTES, OK, RUN, writeHeader } from './frames.ts';
 import type { ModelPlan, ResultPlan, StateSlot } from './plan.ts';
 
@@ -131,14 +132,14 @@ function outputValue({ plan, per, data }: Column, i: number): OutputValue | unde
   if (per === 1) {
     const value = data[i]!;
     if (!Number.isFinite(value)) return undefined;
-    if (plan.kind === 'numbers') return value;
+    if (plan.kind === 'numbers') return plan.wide ? value : shortestDecimal(value);
     return plan.kind === 'label' ? plan.labels![value] : value === 1;
   }
   const values = new Array<number>(per);
   for (let v = 0; v < per; v++) {
     const value = data[i * per + v]!;
     if (!Number.isFinite(value)) return undefined;
-    values[v] = value;
+    values[v] = plan.wide ? value : shortestDecimal(value);
   }
   return values;
 }
