@@ -23,7 +23,9 @@ export async function spawnChain(
   port: number,
   chainId: number,
 ): Promise<ChainProcess> {
-  const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+  // A group of its own: Ctrl-C in a terminal reaches only the gateway, which stops the chain when it needs it no more.
+  const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'], detached: true });
+  endWithThisProcess(child);
   let output = '';
   const keep = (chunk: Buffer) => {
     output = (output + chunk.toString('utf8')).slice(-KEPT_OUTPUT);
@@ -60,6 +62,21 @@ async function answers(rpc: JsonRpc, chainId: number): Promise<boolean> {
   } catch {
     return false; // not listening yet; the caller gives up in time
   }
+}
+
+/**
+ * Ends the child when this process is gone, however it went: a shell waits for the end of a pipe that only this process
+ * holds open. Where there is no shell a killed gateway leaves its development chain behind.
+ */
+function endWithThisProcess(child: ChildProcess): void {
+  if (process.platform === 'win32' || child.pid === undefined) return;
+  const script = 'read -r line; kill -TERM "$1"';
+  const guard = spawn('/bin/sh', ['-c', script, 'sh', String(child.pid)], {
+    stdio: ['pipe', 'ignore', 'ignore'],
+    detached: true,
+  });
+  guard.on('error', () => {}); // no shell: said above
+  child.once('exit', () => guard.kill('SIGKILL'));
 }
 
 const running = (child: ChildProcess): boolean => child.exitCode === null && child.signalCode === null;

@@ -1,3 +1,5 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
@@ -10,6 +12,7 @@ import { keccak } from '../../../gateway/billing/bytes.ts';
 import { deviceSigner } from '../../../gateway/billing/device-key.ts';
 import { recordingLog } from '../../support/log.ts';
 import { temporaryFolder } from '../../support/tmp.ts';
+import { until } from '../../support/until.ts';
 
 const device = deviceSigner(keccak(Buffer.from('a device')));
 
@@ -77,6 +80,30 @@ describe.each(['anvil', 'ethereumjs'] as const)('%s', (engine) => {
     expect(await rpc.call('eth_chainId')).toBe('0x7a69');
     await expect(rpc.call('no_suchMethod')).rejects.toThrow();
   });
+});
+
+test.skipIf(!anvilBinary())('ends with a gateway that is killed', async () => {
+  const module = new URL('../../../adapters/devchain/index.ts', import.meta.url).href;
+  const script = `
+    const { startDevChain } = await import(${JSON.stringify(module)});
+    const log = { info() {}, warn() {} };
+    const { rpcUrl } = await startDevChain({ dir: ${JSON.stringify(temporaryFolder())}, port: 0, log });
+    console.log(rpcUrl);
+    setInterval(() => {}, 1000);`;
+  const child = spawn(process.execPath, ['--input-type=module', '-e', script], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  onTestFinished(() => void child.kill('SIGKILL'));
+  const [chunk] = (await once(child.stdout, 'data')) as [Buffer];
+  const url = chunk.toString().trim();
+  const answers = () =>
+    fetch(url).then(
+      () => true,
+      () => false,
+    );
+  expect(await answers()).toBe(true);
+  child.kill('SIGKILL');
+  await until(async () => !(await answers()), 'no chain without its gateway');
 });
 
 test.skipIf(!anvilBinary())('puts a state file aside that anvil cannot read', async () => {
