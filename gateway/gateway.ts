@@ -143,7 +143,7 @@ export function createGateway({ config, log, clock = systemClock() }: GatewayOpt
     async start(signal) {
       await life.start(signal);
       // Consumers of streams and pipelines that the configuration no longer has must hold nothing back.
-      await store.retireConsumers(new Set(readersOf(config).map(({ consumer }) => consumer)));
+      await store.retireConsumers(readersOf(config));
       views.ready();
       log.info({ addresses: this.addresses }, 'gateway: ready');
     },

@@ -1,6 +1,5 @@
-import { existsSync } from 'node:fs';
-import { join } from 'node:path';
-import { GatewayError } from '../errors.ts';
+import type { Config } from '../config/schema.ts';
+import { openStoreReader } from '../store/reader.ts';
 import type { AuditRow } from '../store/types.ts';
 import { findApi } from './api.ts';
 import type { Command } from './command.ts';
@@ -15,9 +14,8 @@ export const audit: Command = {
   help: 'Works with the gateway running or stopped.',
   async run(context) {
     const { config } = context.config({ quiet: true, checkFiles: false });
-    const { dataDir } = config.gateway;
-    const api = findApi(dataDir);
-    const rows = api ? ((await api.get('/api/v1/audit')) as AuditRow[]) : await auditFile(dataDir);
+    const api = findApi(config.gateway.dataDir);
+    const rows = api ? ((await api.get('/api/v1/audit')) as AuditRow[]) : await auditFile(config);
     const holds = rows.every((row) => row.holds);
     const { green, red } = context.ui.style;
     context.print({ holds, streams: rows }, () =>
@@ -42,21 +40,11 @@ export const audit: Command = {
 };
 
 /** Reads the database of a stopped gateway without changing it. */
-async function auditFile(dataDir: string): Promise<AuditRow[]> {
-  const file = join(dataDir, 'gateway.db');
-  if (!existsSync(file)) {
-    throw new GatewayError('FILE_MISSING', 'there is no database yet: this gateway has never run', {
-      received: file,
-    });
-  }
-  const { DatabaseSync } = await import('node:sqlite');
-  const { audit: auditOf } = await import('../store/writer/audit.ts');
-  const db = new DatabaseSync(file, { readOnly: true });
+async function auditFile({ gateway, streams }: Config): Promise<AuditRow[]> {
+  const reader = await openStoreReader(gateway.dataDir);
   try {
-    // One snapshot for all its statements.
-    db.exec('BEGIN');
-    return auditOf(db);
+    return reader.audit(streams.map(({ id }) => id));
   } finally {
-    db.close();
+    reader.close();
   }
 }

@@ -1,3 +1,4 @@
+import type { Reader } from '../store/types.ts';
 import type { AggregateConfig, Config } from './schema.ts';
 import { durationText } from './units.ts';
 
@@ -45,12 +46,6 @@ export function streamsOf(kind: Kind, config: Config): readonly string[] {
     case 'receipts':
       return [RECEIPT_STREAM];
   }
-}
-
-/** Who reads which stream. */
-export interface Reader {
-  readonly consumer: string;
-  readonly stream: string;
 }
 
 /** Every consumer that a configuration has, once for each stream it reads. */

@@ -1,4 +1,5 @@
-import { aggregateId, type Reader, readersOf } from './names.ts';
+import type { Reader } from '../store/types.ts';
+import { aggregateId, readersOf } from './names.ts';
 import type { Config, PipelineConfig, StreamConfig, UpstreamConfig, WindowConfig } from './schema.ts';
 import { bytesText, durationText } from './units.ts';
 

@@ -1,5 +1,6 @@
 import type { Group } from './group.ts';
 import type { GroupReply, LoadedState, LoadedStream, StreamFigures, StreamTerms } from './protocol.ts';
+import { readerKey } from './readers.ts';
 import type { Stream } from './stream.ts';
 import type { CursorPosition } from './types.ts';
 
@@ -26,7 +27,7 @@ export class Catalog {
       this.#dormant.set(loaded.name, loaded);
       this.#nextId = Math.max(this.#nextId, loaded.id + 1);
     }
-    for (const cursor of state.cursors) this.#cursors.set(keyOf(cursor.consumer, cursor.stream), cursor);
+    for (const cursor of state.cursors) this.#cursors.set(readerKey(cursor), cursor);
     for (const stream of this.#streams.values()) this.adopt(stream);
   }
 
@@ -73,22 +74,22 @@ export class Catalog {
   }
 
   cursor(consumer: string, stream: string): Cursor | undefined {
-    return this.#cursors.get(keyOf(consumer, stream));
+    return this.#cursors.get(readerKey({ consumer, stream }));
   }
 
   addCursor(position: CursorPosition): void {
-    const key = keyOf(position.consumer, position.stream);
+    const key = readerKey(position);
     if (!this.#cursors.has(key)) this.#cursors.set(key, { ...position, expired: 0 });
   }
 
   addExpired(consumer: string, stream: string, expired: number): void {
     const cursor = this.cursor(consumer, stream);
     if (cursor === undefined) return;
-    this.#cursors.set(keyOf(consumer, stream), { ...cursor, expired: cursor.expired + expired });
+    this.#cursors.set(readerKey({ consumer, stream }), { ...cursor, expired: cursor.expired + expired });
   }
 
   retire(keep: ReadonlySet<string>): void {
-    for (const [key, cursor] of this.#cursors) if (!keep.has(cursor.consumer)) this.#cursors.delete(key);
+    for (const key of this.#cursors.keys()) if (!keep.has(key)) this.#cursors.delete(key);
   }
 
   /** The transactions of a group were committed, save those whose answer says otherwise. */
@@ -98,14 +99,10 @@ export class Catalog {
       for (const position of register) this.addCursor(position);
       for (const { consumer, stream, seq } of transaction.cursors ?? []) {
         const cursor = this.cursor(consumer, stream);
-        if (cursor !== undefined) this.#cursors.set(keyOf(consumer, stream), { ...cursor, seq });
+        if (cursor !== undefined) this.#cursors.set(readerKey({ consumer, stream }), { ...cursor, seq });
       }
     });
   }
-}
-
-function keyOf(consumer: string, stream: string): string {
-  return `${consumer}\n${stream}`;
 }
 
 function emptyStream(id: number, name: string, base: number): LoadedStream {

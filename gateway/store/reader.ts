@@ -7,7 +7,8 @@ import { databaseFile } from './writer/database.ts';
 
 /** A look into the data folder from another process, whether a gateway runs there or not. */
 export interface StoreReader {
-  audit(): AuditRow[];
+  /** @param named streams to be listed in any case */
+  audit(named: readonly string[]): AuditRow[];
   query<T>(name: string, args?: unknown): T;
   close(): void;
 }
@@ -28,7 +29,7 @@ export async function openStoreReader(dir: string, modules: readonly URL[] = [])
   const loaded = await Promise.all(modules.map(importModule));
   const db = openReadOnly(file);
   return {
-    audit: () => snapshot(db, () => audit(db)),
+    audit: (named) => snapshot(db, () => audit(db, named)),
     query<T>(name: string, args?: unknown): T {
       const [moduleName, queryName = ''] = name.split('.', 2);
       const query = loaded.find((module) => module.name === moduleName)?.queries[queryName];

@@ -7,6 +7,7 @@ import { StoreCounters } from './counters.ts';
 import { type Group, sizeOf } from './group.ts';
 import { GroupQueue, type QueueHost } from './group-queue.ts';
 import type { CallAnswers, Changes, GroupReply, GroupRequest, LoadedState } from './protocol.ts';
+import { readerKey } from './readers.ts';
 import { HIGH_WATER_BYTES, notRunning, refusalOf, type StoreState, stopping } from './refusal.ts';
 import { StoreAlarms } from './store-alarms.ts';
 import { Stream, type StreamHost } from './stream.ts';
@@ -16,6 +17,7 @@ import type {
   CursorPosition,
   JournalStream,
   NewRecord,
+  Reader,
   Store,
   StoreHealth,
   StreamOptions,
@@ -167,7 +169,8 @@ class MainStore implements Store, StreamHost, QueueHost {
     return position;
   }
 
-  async retireConsumers(keep: ReadonlySet<string>): Promise<void> {
+  async retireConsumers(readers: readonly Reader[]): Promise<void> {
+    const keep = new Set(readers.map(readerKey));
     await this.#enqueue({}, [], keep);
     this.#catalog.retire(keep);
   }

@@ -96,10 +96,14 @@ export interface StreamStats {
   readonly tail: number;
 }
 
-/** A consumer's place in a stream. It moves only through {@link Transaction}. */
-export interface CursorPosition {
+/** A consumer of a stream. */
+export interface Reader {
   readonly consumer: string;
   readonly stream: string;
+}
+
+/** A consumer's place in a stream. It moves only through {@link Transaction}. */
+export interface CursorPosition extends Reader {
   /** Everything up to and including this seq is done. */
   readonly seq: number;
 }
@@ -169,8 +173,11 @@ export interface Store {
    * Answers where to resume. A new consumer begins `at` the oldest kept record or the present head.
    */
   consumer(name: string, stream: string, at: 'oldest' | 'newest'): CursorPosition;
-  /** Forgets consumers that the configuration no longer has, so that they hold nothing back. */
-  retireConsumers(keep: ReadonlySet<string>): Promise<void>;
+  /**
+   * Forgets every consumer of a stream that is not in `keep`, because the configuration no longer has it, so that it
+   * holds nothing back; and the states of consumers that read nothing any more.
+   */
+  retireConsumers(keep: readonly Reader[]): Promise<void>;
   /** All cursors, for status and audit. */
   cursors(): readonly (CursorPosition & { readonly expired: number })[];
   commit(transaction: Transaction): Promise<unknown[]>;

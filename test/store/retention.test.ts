@@ -133,10 +133,10 @@ describe('other processes', () => {
     await expect(startedStore(dir)).rejects.toMatchObject({ code: 'STORE_LOCKED' });
     await store.commit({ ops: [{ op: 'counter.add', args: { name: 'n', by: 5 } }] });
     const reader = await openStoreReader(dir, [module]);
-    expect(reader.audit()).toMatchObject([{ stream: 's', accepted: 2, forwarded: 2, holds: true }]);
+    expect(reader.audit([])).toMatchObject([{ stream: 's', accepted: 2, forwarded: 2, holds: true }]);
     expect(reader.query('counter.value', 'n')).toBe(5);
     await append(stream, record('c'));
-    expect(reader.audit()).toMatchObject([{ stream: 's', accepted: 3 }]);
+    expect(reader.audit([])).toMatchObject([{ stream: 's', accepted: 3 }]);
     reader.close();
     await store.stop();
     const again = await startedStore(dir);
@@ -179,7 +179,7 @@ describe('consumers', () => {
       states: [{ consumer: 'gone', key: 'k', asOf: 1, bytes: new Uint8Array(1) }],
     });
     expect((await audited(store)).s).toMatchObject({ forwarded: 0, pending: 3, holds: true });
-    await store.retireConsumers(new Set(['kept']));
+    await store.retireConsumers([{ consumer: 'kept', stream: 's' }]);
     expect((await audited(store)).s).toMatchObject({ forwarded: 2, pending: 1, holds: true });
     expect(await store.states('gone')).toEqual([]);
     const late = store.consumer('late', 's', 'newest');
@@ -187,5 +187,46 @@ describe('consumers', () => {
     await store.commit({});
     expect((await audited(store)).s).toMatchObject({ forwarded: 2, pending: 1, holds: true });
     await store.stop();
+  });
+
+  it('of a stream that they no longer read hold nothing back there, and keep their state', async () => {
+    const dir = temporaryFolder();
+    const { store } = await startedStore(dir);
+    const [old, present] = [store.stream('old', TEXT), store.stream('present', TEXT)];
+    store.consumer('p', 'old', 'oldest');
+    store.consumer('p', 'present', 'oldest');
+    await append(old, record('a'));
+    await append(present, record('b'));
+    await store.commit({ states: [{ consumer: 'p', key: 'k', asOf: 1, bytes: new Uint8Array(1) }] });
+    await store.retireConsumers([{ consumer: 'p', stream: 'present' }]);
+    expect(await audited(store)).toMatchObject({
+      old: { forwarded: 1, pending: 0, consumers: [], holds: true },
+      present: { forwarded: 0, pending: 1, consumers: [{ consumer: 'p' }], holds: true },
+    });
+    expect(await store.states('p')).toHaveLength(1);
+    await store.stop();
+    const again = await startedStore(dir);
+    expect(again.store.cursors().map(({ stream }) => stream)).toEqual(['present']);
+    await again.store.stop();
+  });
+});
+
+describe('the audit', () => {
+  it('lists every stream that was opened, also one that only ever had rejected payloads', async () => {
+    const dir = temporaryFolder();
+    const { store } = await startedStore(dir);
+    store.stream('silent', TEXT);
+    store.stream('nonsense', TEXT);
+    store.stream('$result/p', { ...TEXT, internal: true });
+    await append(store.stream('$rejected/nonsense', TEXT), record('?'), record('?'));
+    const rows = [
+      { stream: 'silent', accepted: 0, rejected: 0, holds: true },
+      { stream: 'nonsense', accepted: 2, rejected: 2, forwarded: 0, pending: 0, holds: true },
+    ];
+    expect(await store.audit()).toMatchObject(rows);
+    await store.stop();
+    const reader = await openStoreReader(dir);
+    expect(reader.audit(['silent', 'nonsense'])).toMatchObject(rows);
+    reader.close();
   });
 });

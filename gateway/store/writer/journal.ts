@@ -1,7 +1,9 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { GatewayError } from '../../errors.ts';
 import type { ExpiredCount, SegmentPart, StreamFigures, StreamTerms } from '../protocol.ts';
+import { readerKey } from '../readers.ts';
 import type { CursorMove, CursorPosition } from '../types.ts';
+import { figures } from './figures.ts';
 import {
   addCursor,
   countAppend,
@@ -9,7 +11,6 @@ import {
   markDamaged,
   moveCursor,
   passed,
-  reached,
   removeCursor,
   skipCursor,
 } from './ledger.ts';
@@ -19,7 +20,8 @@ import {
   loadStreams,
   type OldestRow,
   prepareSegments,
-  type SegmentRow,
+  type ReadRows,
+  readRows,
   type SegmentStatements,
   type StreamState,
   saveDamage,
@@ -150,49 +152,33 @@ export class Journal {
     this.#touch(stream);
   }
 
-  /** Forgets consumers that are not in `keep`, with their states. */
+  /** Forgets the cursors that are not in `keep`, and the states of consumers that have none left. */
   retire(keep: ReadonlySet<string>): void {
+    const dropCursor = this.#db.prepare('DELETE FROM cursor WHERE consumer = ? AND stream = ?');
     const gone = new Set<string>();
+    const left = new Set<string>();
     for (const stream of this.#streams.values()) {
       for (const cursor of [...stream.cursors]) {
-        if (keep.has(cursor.consumer)) continue;
-        gone.add(cursor.consumer);
+        const { consumer } = cursor;
+        if (keep.has(readerKey({ consumer, stream: stream.name }))) {
+          left.add(consumer);
+          continue;
+        }
+        gone.add(consumer);
         removeCursor(stream, cursor);
         this.#touch(stream);
-        this.#db
-          .prepare('DELETE FROM cursor WHERE consumer = ? AND stream = ?')
-          .run(cursor.consumer, stream.id);
+        dropCursor.run(consumer, stream.id);
       }
     }
-    for (const consumer of gone) this.#db.prepare('DELETE FROM state WHERE consumer = ?').run(consumer);
+    const dropStates = this.#db.prepare('DELETE FROM state WHERE consumer = ?');
+    for (const consumer of gone.difference(left)) dropStates.run(consumer);
   }
 
-  /** Segments from the one that holds `after + 1`, and the ranges of records that should be there and are not. */
-  read(
-    streamId: number,
-    after: number,
-    limit: number,
-    maxBytes: number,
-  ): { rows: SegmentRow[]; gaps: Span[] } {
+  /** See {@link readRows}. */
+  read(streamId: number, after: number, limit: number, maxBytes: number): ReadRows {
     const stream = this.#streams.get(streamId);
-    const rows: SegmentRow[] = [];
-    const gaps: Span[] = [];
-    if (stream === undefined || !stream.created) return { rows, gaps };
-    let expected = Math.max(after + 1, stream.tail);
-    let left = limit;
-    let bytes = 0;
-    for (const row of this.#statements(stream).read.iterate(after + 1) as Iterable<SegmentRow>) {
-      const end = row.first_seq + row.count;
-      if (end <= expected) continue;
-      if (row.first_seq > expected) gaps.push({ first: expected, last: row.first_seq - 1 });
-      rows.push(row);
-      left -= end - Math.max(expected, row.first_seq);
-      bytes += row.body.length;
-      expected = end;
-      if (left <= 0 || bytes >= maxBytes) return { rows, gaps };
-    }
-    if (expected <= stream.head) gaps.push({ first: expected, last: stream.head });
-    return { rows, gaps };
+    if (stream === undefined || !stream.created) return { rows: [], gaps: [] };
+    return readRows(stream, this.#statements(stream), after, limit, maxBytes);
   }
 
   /** Notes records whose bytes turned out to be damaged. */
@@ -396,22 +382,4 @@ export class Journal {
     stream.statements ??= prepareSegments(this.#db, stream.id);
     return stream.statements;
   }
-}
-
-export function figures(stream: Readonly<StreamState>): StreamFigures {
-  const { id, head, tail, records, bytes, terms } = stream;
-  const full = terms?.whenFull === 'reject-new' && bytes > terms.maxBytes;
-  return { id, head, tail, records, bytes, full };
-}
-
-/** All cursors with their places, as the main thread sees them. */
-export function cursorsOf(journal: Journal): (CursorPosition & { expired: number })[] {
-  return [...journal.streams()].flatMap((stream) =>
-    stream.cursors.map((cursor) => ({
-      consumer: cursor.consumer,
-      stream: stream.name,
-      seq: reached(cursor),
-      expired: cursor.expired,
-    })),
-  );
 }

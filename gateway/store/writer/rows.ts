@@ -232,3 +232,36 @@ function fromRow(row: StreamRow): StreamState {
     devicesAsOf: row.devices_as_of,
   };
 }
+
+/** Segments of a stream, and the ranges of records that should be there and are not. */
+export interface ReadRows {
+  readonly rows: SegmentRow[];
+  readonly gaps: Span[];
+}
+
+/** Reads from the segment that holds `after + 1` until there are `limit` records or `maxBytes` bytes. */
+export function readRows(
+  { tail, head }: Readonly<StreamState>,
+  { read }: SegmentStatements,
+  after: number,
+  limit: number,
+  maxBytes: number,
+): ReadRows {
+  const rows: SegmentRow[] = [];
+  const gaps: Span[] = [];
+  let expected = Math.max(after + 1, tail);
+  let left = limit;
+  let bytes = 0;
+  for (const row of read.iterate(after + 1) as Iterable<SegmentRow>) {
+    const end = row.first_seq + row.count;
+    if (end <= expected) continue;
+    if (row.first_seq > expected) gaps.push({ first: expected, last: row.first_seq - 1 });
+    rows.push(row);
+    left -= end - Math.max(expected, row.first_seq);
+    bytes += row.body.length;
+    expected = end;
+    if (left <= 0 || bytes >= maxBytes) return { rows, gaps };
+  }
+  if (expected <= head) gaps.push({ first: expected, last: head });
+  return { rows, gaps };
+}

@@ -15,8 +15,9 @@ import type { StoreModule } from '../types.ts';
 import { audit } from './audit.ts';
 import { PAGE_BYTES, walBytes } from './database.ts';
 import { asFailure, isCorruption, isDiskFault } from './faults.ts';
+import { cursorsOf, figures } from './figures.ts';
 import { GroupRunner, SplitGroup } from './group.ts';
-import { cursorsOf, figures, type Journal } from './journal.ts';
+import type { Journal } from './journal.ts';
 import { type Opened, type OpenOptions, openOrRebuild, reasonOf, replaceDamaged } from './open.ts';
 import { quarantined } from './quarantine.ts';
 import { Reserve } from './reserve.ts';
@@ -150,7 +151,7 @@ export class Writer {
         devicesAsOf: stream.devicesAsOf,
         devices: devices.get(stream.id) ?? [],
       })),
-      cursors: cursorsOf(journal),
+      cursors: cursorsOf(journal.streams()),
       base: journal.base,
       quarantined: quarantined(this.#options.dir),
       rebuilt: rebuilt satisfies RebuildNotice | undefined,
@@ -230,7 +231,7 @@ export class Writer {
       case 'query':
         return this.#query(request.name, request.args);
       case 'audit':
-        return audit(this.#db);
+        return audit(this.#db, namesOf(this.#terms));
       case 'damaged':
         this.#change(() => this.#journal.damaged(request.streamId, request.seqs));
         return null;
@@ -307,3 +308,7 @@ export class Writer {
     return query(this.#db, args as never);
   }
 }
+
+/** The streams that doors write to; those of the gateway's own making begin with a dollar sign. */
+const namesOf = (terms: readonly StreamTerms[]): string[] =>
+  terms.map(({ name }) => name).filter((name) => !name.startsWith('$'));
