@@ -14,8 +14,8 @@ interface Chunk {
 export class TailCache {
   readonly #maxBytes: number;
   #bytes = 0;
-  /** In order of commit; entries before `#first` are gone. */
-  #chunks: Chunk[] = [];
+  /** In order of commit; entries before `#first` are gone, and let go of at once: a chunk may hold megabytes. */
+  #chunks: (Chunk | undefined)[] = [];
   #first = 0;
 
   constructor(maxBytes: number) {
@@ -40,7 +40,8 @@ export class TailCache {
   }
 
   #dropOldest(): void {
-    const chunk = this.#chunks[this.#first++]!;
+    const chunk = this.#chunks[this.#first]!;
+    this.#chunks[this.#first++] = undefined;
     this.#bytes -= chunk.bytes;
     chunk.stream.shift();
     if (this.#first > 1024 && this.#first * 2 > this.#chunks.length) {
@@ -52,7 +53,7 @@ export class TailCache {
 
 /** The part of the cache that belongs to one stream: a run of chunks without gaps that ends at its head. */
 export class StreamTail {
-  #chunks: Chunk[] = [];
+  #chunks: (Chunk | undefined)[] = [];
   #first = 0;
 
   push(chunk: Chunk): void {
@@ -61,7 +62,7 @@ export class StreamTail {
 
   /** Chunks leave in the order in which they came, over all streams and so in each. */
   shift(): void {
-    this.#first++;
+    this.#chunks[this.#first++] = undefined;
     if (this.#first === this.#chunks.length) {
       this.#chunks = [];
       this.#first = 0;
