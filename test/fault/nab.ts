@@ -1,9 +1,11 @@
 /**
- * Real series through both doors: every row in is a row out, in order per device, values bit-equal; the results of both
- * doors are the same. In the middle the upstream is cut and the core is killed.
+ * Promises 1 to 3 on real series, through both doors: every row in is a row out, in order, bit-equal, and the results of
+ * both doors are the same. The upstream is cut for a while, and the core is killed meanwhile.
  *
  *     node test/fault/nab.ts --cut 30 --series 12
  *
+ * The kill falls between two lots of series, with the pipelines and the outbox behind: QoS 1 and CoAP may store a message
+ * twice whose acknowledgement was lost, and here each row must be there once. Kills amid messages are kill.ts.
  * Reads the folder `nab` of AIMX_TEST_DATA (default ../shared/data).
  */
 import { spawn } from 'node:child_process';
@@ -11,6 +13,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import type { StatusView } from '../../gateway/http/views.ts';
 import { testData } from '../support/data.ts';
 import { freePorts, ROOT, startGatewayProcess, writeConfig } from '../support/gateway-process.ts';
 import { type ReceivedRecord, type Receiver, startReceiver } from '../support/receiver.ts';
@@ -24,6 +27,8 @@ export interface NabOptions {
   readonly series: number;
   /** 1: also kill the core in the middle. */
   readonly kill: number;
+  /** Rows in one SenML pack. */
+  readonly rows: number;
 }
 
 export interface NabReport {
@@ -33,11 +38,17 @@ export interface NabReport {
   /** Rows whose value or time differs in a bit, or that are missing or out of order. */
   readonly wrong: { readonly mqtt: number; readonly coap: number };
   readonly results: { readonly mqtt: number; readonly coap: number };
-  /** Results of one door that the other does not have with the same time and outputs. */
+  /** Results of one door that the other does not have with the same time and outputs, but for {@link ROUNDING}. */
   readonly differentResults: number;
+  /** The first of them. */
+  readonly differences: readonly string[];
+  /** Largest difference between outputs of the two doors. */
+  readonly largestRounding: number;
   readonly expectedResults: number;
   readonly repeatedDeliveries: number;
   readonly auditHolds: boolean;
+  /** From the first row to the last acknowledgement. */
+  readonly feedSeconds: number;
   readonly seconds: number;
 }
 
@@ -48,7 +59,14 @@ interface Series {
 }
 
 const WINDOW = 64;
+/**
+ * The runtime's float32 kernels round the last bits by the size of the batch, and that depends on how fast the rows come;
+ * the outputs are between 0 and 1.
+ */
+const ROUNDING = 1e-6;
 const DOORS = ['mqtt', 'coap'] as const;
+/** Files that are replayed at a time. */
+const LANES = 4;
 
 export async function nabTest(options: NabOptions, tell: (line: string) => void): Promise<NabReport> {
   const begun = performance.now();
@@ -71,33 +89,40 @@ export async function nabTest(options: NabOptions, tell: (line: string) => void)
     upstream: [{ id: 'receiver', http: { url: receiver.url, batch: 500 }, send: ['readings', 'results'] }],
   });
   let gateway = await startGatewayProcess(folder, ports);
-  const disturb = async (): Promise<void> => {
-    await until(() => receiver.records.length > 2000, 'the first records upstream', 60_000);
+  const cut = async (): Promise<void> => {
+    await until(() => receiver.records.length > 1000, 'the first records upstream', 60_000);
     tell(`cutting the upstream for ${options.cut} s`);
     await receiver.down();
-    await new Promise((done) => setTimeout(done, (options.cut * 1000) / 2));
-    if (options.kill) {
-      tell('killing the core');
-      await gateway.kill();
-      gateway = await startGatewayProcess(folder, ports);
-    }
-    await new Promise((done) => setTimeout(done, (options.cut * 1000) / 2));
+    await new Promise((done) => setTimeout(done, options.cut * 1000));
     await receiver.up();
     tell('the upstream is back');
   };
   try {
+    let feedSeconds = 0;
     const feed = async (): Promise<void> => {
-      for (const door of DOORS) {
-        for (const one of series) await replay(folder, one, door);
-        tell(`${door}: ${series.length} series are in`);
+      const half = Math.ceil(series.length / 2);
+      await replayAll(folder, series.slice(0, half), options.rows);
+      tell(`${half} series are in`);
+      if (options.kill) {
+        await gateway.kill();
+        gateway = await startGatewayProcess(folder, ports);
+        tell('the core was killed and is back');
       }
+      await replayAll(folder, series.slice(half), options.rows);
+      feedSeconds = Math.round((performance.now() - begun) / 1000);
+      tell(`all ${series.length} series are in`);
     };
-    await Promise.all([feed(), disturb()]);
+    await Promise.all([feed(), cut()]);
     const rowsIn = series.reduce((sum, one) => sum + one.rows.length, 0);
     const expectedResults = series.reduce((sum, one) => sum + Math.max(0, one.rows.length - WINDOW + 1), 0);
     const all = 2 * (rowsIn + expectedResults);
-    await until(() => receiver.records.length >= all, `${all} records upstream`, 120_000).catch(
-      tellError(tell),
+    await until(() => receiver.records.length >= all, `${all} records upstream`, 20_000).catch(
+      async (error: Error) => {
+        const { pipelines, upstream, alarms } = await gateway.api<StatusView>('/api/v1/status');
+        tell(
+          `${error.message}: ${JSON.stringify({ pipelines, upstream, alarms })}\n${gateway.log().slice(-4000)}`,
+        );
+      },
     );
     const streams = await gateway.api<{ holds: boolean }[]>('/api/v1/audit');
     const auditHolds = streams.every((stream) => stream.holds);
@@ -109,6 +134,7 @@ export async function nabTest(options: NabOptions, tell: (line: string) => void)
       expectedResults,
       repeatedDeliveries: receiver.repeated,
       auditHolds,
+      feedSeconds,
       seconds: Math.round((performance.now() - begun) / 1000),
     };
   } finally {
@@ -118,10 +144,13 @@ export async function nabTest(options: NabOptions, tell: (line: string) => void)
   }
 }
 
-const tellError =
-  (tell: (line: string) => void) =>
-  (error: Error): void =>
-    tell(error.message);
+/** Whether the promises were kept. */
+export const holds = (report: NabReport): boolean =>
+  report.wrong.mqtt + report.wrong.coap + report.differentResults === 0 &&
+  DOORS.every(
+    (door) => report.results[door] === report.expectedResults && report.rowsOut[door] === report.rowsIn,
+  ) &&
+  report.auditHolds;
 
 function readSeries(count: number): Series[] {
   const root = testData('nab');
@@ -141,13 +170,24 @@ function readSeries(count: number): Series[] {
   return all.sort((a, b) => a.rows.length - b.rows.length).slice(0, count);
 }
 
-function replay(folder: string, series: Series, door: 'mqtt' | 'coap'): Promise<void> {
+/** Feeds each series through both doors, a few at a time. */
+async function replayAll(folder: string, series: readonly Series[], rows: number): Promise<void> {
+  const waiting = series.flatMap((one) => DOORS.map((door) => ({ one, door }))).reverse();
+  const lane = async (): Promise<void> => {
+    for (let next = waiting.pop(); next; next = waiting.pop())
+      await replay(folder, next.one, next.door, rows);
+  };
+  await Promise.all(Array.from({ length: LANES }, lane));
+}
+
+function replay(folder: string, series: Series, door: (typeof DOORS)[number], rows: number): Promise<void> {
   const words = [
     join(ROOT, 'gateway/main.ts'),
     'replay',
     series.file,
     ...['--stream', `nab-${door}`, '--device', series.device, '--via', door],
     ...['--config', join(folder, 'gateway.yaml'), '--json'],
+    ...(door === 'coap' ? ['--rows', String(rows)] : []),
   ];
   return new Promise((done, fail) => {
     const child = spawn(process.execPath, words, { cwd: folder, stdio: ['ignore', 'ignore', 'pipe'] });
@@ -165,27 +205,45 @@ function compare(series: readonly Series[], receiver: Receiver) {
   const wrong = { mqtt: 0, coap: 0 };
   const rowsOut = { mqtt: 0, coap: 0 };
   const results = { mqtt: 0, coap: 0 };
+  const differences: string[] = [];
   let differentResults = 0;
+  let largestRounding = 0;
   const byDevice = Map.groupBy(receiver.records, (record) => record.device);
   for (const one of series) {
     const records = byDevice.get(one.device) ?? [];
-    const outputs = DOORS.map((door) => {
+    const [mqtt, coap] = DOORS.map((door) => {
       const readings = records.filter((r) => r.kind === 'reading' && r.body.stream === `nab-${door}`);
       rowsOut[door] += readings.length;
-      wrong[door] += differences(one, readings);
+      wrong[door] += misplaced(one, readings);
       const found = records.filter((r) => r.kind === 'result' && r.body.pipeline === `score-${door}`);
       results[door] += found.length;
-      return found.map((r) => JSON.stringify([r.body.time, r.body.outputs]));
+      return found.map((r) => r.body as unknown as Result);
     });
-    const [mqtt, coap] = outputs;
-    const length = Math.max(mqtt!.length, coap!.length);
-    for (let i = 0; i < length; i++) if (mqtt![i] !== coap![i]) differentResults++;
+    for (let i = 0; i < Math.max(mqtt!.length, coap!.length); i++) {
+      const distance = between(mqtt![i], coap![i]);
+      if (distance <= ROUNDING) {
+        largestRounding = Math.max(largestRounding, distance);
+        continue;
+      }
+      differentResults++;
+      if (differences.length < 5) differences.push(JSON.stringify([one.device, i, mqtt![i], coap![i]]));
+    }
   }
-  return { rowsOut, wrong, results, differentResults };
+  return { rowsOut, wrong, results, differentResults, differences, largestRounding };
 }
 
+interface Result {
+  readonly time: number;
+  readonly outputs: { readonly score: number };
+}
+
+const between = (a: Result | undefined, b: Result | undefined): number =>
+  a === undefined || b === undefined || a.time !== b.time
+    ? Number.POSITIVE_INFINITY
+    : Math.abs(a.outputs.score - b.outputs.score);
+
 /** Rows that are not in their place with the very same bits. */
-function differences(series: Series, readings: readonly ReceivedRecord[]): number {
+function misplaced(series: Series, readings: readonly ReceivedRecord[]): number {
   let count = Math.abs(readings.length - series.rows.length);
   series.rows.forEach((row, index) => {
     const body = readings[index]?.body as { time: number; values: { value: number } } | undefined;
@@ -195,13 +253,10 @@ function differences(series: Series, readings: readonly ReceivedRecord[]): numbe
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
-  const options = numbers({ cut: 30, series: 12, kill: 1 });
+  const options = numbers({ cut: 30, series: 12, kill: 1, rows: 20 });
+  console.log(JSON.stringify(options));
   const report = await nabTest(options, console.log);
   console.log(JSON.stringify(report, null, 2));
-  const passed =
-    report.wrong.mqtt + report.wrong.coap + report.differentResults === 0 &&
-    report.results.mqtt === report.expectedResults &&
-    report.auditHolds;
-  console.log(passed ? 'passed' : 'FAILED');
-  process.exit(passed ? 0 : 1);
+  console.log(holds(report) ? 'passed' : 'FAILED');
+  process.exit(holds(report) ? 0 : 1);
 }
