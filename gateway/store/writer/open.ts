@@ -6,6 +6,7 @@ import { DATABASE_FILE, databaseFile, openDatabase, walBytes } from './database.
 import { loadDevices } from './devices.ts';
 import { Inconsistent, isCorruption, isWrongSchema } from './faults.ts';
 import { Journal } from './journal.ts';
+import { mendLog } from './mend-log.ts';
 import { finishReplacement, replaceDatabase, successorFile } from './quarantine.ts';
 import { rebuild } from './rebuild.ts';
 import { migrate } from './schema.ts';
@@ -31,6 +32,8 @@ export interface Opened {
 export function openOrRebuild(options: OpenOptions): Opened {
   checkModules(options.modules);
   finishReplacement(options.dir);
+  const log = `${databaseFile(options.dir)}-wal`;
+  if (existsSync(log)) mendLog(log);
   try {
     return { ...openChecked(options), rebuilt: undefined };
   } catch (error) {

@@ -1,7 +1,8 @@
 import type { DatabaseSync, SQLInputValue } from 'node:sqlite';
-import { readSegment } from '../segment-reader.ts';
+import { readSegment, type SegmentContent } from '../segment-reader.ts';
+import { carveSegments } from './carve.ts';
 import { Journal } from './journal.ts';
-import { mendHeader, quote, Wreck } from './salvage.ts';
+import { mendHeader, mergeLog, quote, Wreck } from './salvage.ts';
 import { createSegmentTable, segmentTable, segmentTableOf } from './schema.ts';
 
 export interface RebuildReport {
@@ -25,11 +26,14 @@ export function rebuild(
   heads: ReadonlyMap<string, number>,
 ): RebuildReport {
   mendHeader(wreckFile);
+  mergeLog(wreckFile);
   const wreck = new Wreck(wreckFile);
   try {
     db.exec('BEGIN IMMEDIATE');
     const streams = findStreams(wreck);
-    for (const stream of streams.values()) restoreStream(db, wreck, stream);
+    const floors = new Map<number, number>();
+    for (const stream of streams.values()) floors.set(stream.id, restoreStream(db, wreck, stream));
+    carve(db, wreckFile, floors);
     copyRows(db, wreck, 'cursor');
     copyRows(db, wreck, 'damage');
     copyRows(db, wreck, 'device');
@@ -66,32 +70,64 @@ function findStreams(wreck: Wreck): Map<number, FoundStream> {
   for (const row of wreck.rows('stream')) {
     const id = wholeNumber(row.id);
     const known = id === undefined ? undefined : found.get(id);
-    if (known !== undefined && known.row === undefined) found.set(known.id, { ...known, row });
+    if (id === undefined || id === 0) continue;
+    if (known === undefined) {
+      // The entry of its segment table in the schema is lost: this row still knows its name.
+      if (typeof row.name !== 'string' || names.has(row.name)) continue;
+      names.add(row.name);
+      found.set(id, { id, name: row.name, row });
+    } else if (known.row === undefined) {
+      found.set(id, { ...known, row });
+    }
   }
   return found;
 }
 
 const COUNTERS = ['base', 'head', 'tail', 'accepted', 'forwarded', 'expired', 'deleted'] as const;
 
-function restoreStream(db: DatabaseSync, wreck: Wreck, stream: FoundStream): void {
+/** Carries a stream over with the segments its tree leads to. Returns the oldest seq that is still wanted. */
+function restoreStream(db: DatabaseSync, wreck: Wreck, stream: FoundStream): number {
   const counters = COUNTERS.map((name) => wholeNumber(stream.row?.[name]) ?? 0);
   db.prepare(
     `INSERT INTO stream (id, name, ${COUNTERS.join(', ')}) VALUES (?, ?, ${COUNTERS.map(() => '?').join(', ')})`,
   ).run(stream.id, stream.name, ...counters);
   createSegmentTable(db, stream.id, stream.name);
-  const insert = db.prepare(
-    `INSERT OR IGNORE INTO ${segmentTable(stream.id)} (first_seq, count, first_arrival, last_arrival, body)
-      VALUES (?, ?, ?, ?, ?)`,
-  );
+  const insert = insertSegment(db, stream.id);
+  const tail = wholeNumber(stream.row?.tail);
+  let oldest = tail === undefined || tail === 0 ? Number.POSITIVE_INFINITY : tail;
   for (const row of wreck.rowsById(segmentTable(stream.id))) {
     if (!(row.body instanceof Uint8Array)) continue;
-    // The head inside the blob has a checksum, the columns have none: the head is what counts.
     const content = readSegment(row.body);
     if (content === null || content.head.streamId !== stream.id) continue;
-    const { firstSeq, count, firstArrival } = content.head;
-    const lastArrival = content.records[content.records.length - 1]?.arrival ?? firstArrival;
-    insert.run(firstSeq, count, firstArrival, lastArrival, row.body);
+    insert(content, row.body);
+    oldest = Math.min(oldest, content.head.firstSeq);
   }
+  return Number.isFinite(oldest) ? oldest : 0;
+}
+
+/** Adds segments that no tree leads to any more. Older ones than `floors` were deleted on purpose. */
+function carve(db: DatabaseSync, wreckFile: string, floors: ReadonlyMap<number, number>): void {
+  const inserts = new Map([...floors.keys()].map((id) => [id, insertSegment(db, id)]));
+  for (const { head, body } of carveSegments(wreckFile)) {
+    if (head.firstSeq < (floors.get(head.streamId) ?? Number.POSITIVE_INFINITY)) continue;
+    const content = readSegment(body);
+    if (content !== null) inserts.get(head.streamId)?.(content, body);
+  }
+}
+
+/**
+ * The head inside the blob has a checksum, the columns of the row have none: the head is what counts. Of two versions
+ * of a segment a whole one is kept.
+ */
+function insertSegment(db: DatabaseSync, id: number): (content: SegmentContent, body: Uint8Array) => void {
+  const into = `INTO ${segmentTable(id)} (first_seq, count, first_arrival, last_arrival, body) VALUES (?, ?, ?, ?, ?)`;
+  const whole = db.prepare(`INSERT OR REPLACE ${into}`);
+  const partial = db.prepare(`INSERT OR IGNORE ${into}`);
+  return ({ head, records, damaged }, body) => {
+    const { firstSeq, count, firstArrival } = head;
+    const lastArrival = records[records.length - 1]?.arrival ?? firstArrival;
+    (damaged.length === 0 ? whole : partial).run(firstSeq, count, firstArrival, lastArrival, body);
+  };
 }
 
 function copyRows(db: DatabaseSync, wreck: Wreck, table: string): void {

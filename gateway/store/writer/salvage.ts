@@ -94,6 +94,20 @@ export function mendHeader(file: string): void {
   }
 }
 
+/** Moves what the log beside a damaged database holds into it, as far as SQLite will. */
+export function mergeLog(file: string): void {
+  try {
+    const db = new DatabaseSync(file, { defensive: false });
+    try {
+      db.exec('PRAGMA writable_schema = ON; PRAGMA wal_checkpoint(TRUNCATE)');
+    } finally {
+      db.close();
+    }
+  } catch {
+    // Then the log is read by SQLite where it still can be, and lost to the rest.
+  }
+}
+
 function openWreck(file: string): DatabaseSync | undefined {
   // Read-only leaves the evidence as it is; it is not always possible when there is a log beside the file.
   for (const readOnly of [true, false]) {
