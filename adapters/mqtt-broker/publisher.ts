@@ -12,15 +12,20 @@ export async function publishOwn(
   broker: { ingress: Ingress; maxTopicLevels: number; stopped: boolean },
 ): Promise<void> {
   if (broker.stopped) throw new GatewayError('STOPPING', 'the MQTT broker is not running');
-  const handed = messages.map(({ topic, payload, qos, retain }) => {
+  for (const { topic } of messages) {
     if (!isTopic(topic, broker.maxTopicLevels))
       throw new GatewayError('INTERNAL', 'not a topic that can be published to', { received: topic });
-    const bytes = typeof payload === 'string' ? Buffer.from(payload) : Buffer.from(payload);
-    return new Promise<void>((resolve, reject) => {
-      broker.ingress.onOwn(null, { topic, qos, retain, packetId: 0 }, bytes, false, (error) =>
-        error ? reject(error) : resolve(),
-      );
-    });
+  }
+  if (messages.length === 0) return;
+  await new Promise<void>((resolve, reject) => {
+    let open = messages.length;
+    const settle = (error: Error | null): void => {
+      if (error) reject(error);
+      else if (--open === 0) resolve();
+    };
+    for (const { topic, payload, qos, retain } of messages) {
+      const bytes = typeof payload === 'string' ? Buffer.from(payload) : Buffer.from(payload);
+      broker.ingress.onOwn(null, { topic, qos, retain, packetId: 0 }, bytes, false, settle);
+    }
   });
-  await Promise.all(handed);
 }

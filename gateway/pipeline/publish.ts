@@ -8,8 +8,9 @@ import type { Condition } from '../stream/condition.ts';
 import { pause } from './commit.ts';
 import { Wake } from './wake.ts';
 
-/** Results per hand-over to the broker. */
-const BATCH = 256;
+/** Results, and characters of them, per hand-over to the broker: two of these fit what it buffers for a client. */
+const BATCH = 1024;
+const BATCH_CHARACTERS = 512 * 1024;
 const FIRST_RETRY_MS = 100;
 const LAST_RETRY_MS = 30_000;
 
@@ -40,6 +41,8 @@ export class ResultPublisher {
   readonly #abort = new AbortController();
   readonly #topics = new Map<string, string>();
   #loop: Promise<void> | undefined;
+  /** Ends when the cursor stands behind the batch published last but for one. */
+  #moved: Promise<void> = Promise.resolve();
   #endCommits: (() => void) | undefined;
 
   constructor(options: ResultPublisherOptions) {
@@ -59,31 +62,47 @@ export class ResultPublisher {
     this.#abort.abort();
     this.#wake.ring();
     await this.#loop;
+    await this.#moved;
     this.#endCommits?.();
     this.#endCommits = undefined;
   }
 
   async #run(from: number): Promise<void> {
-    const { results, store } = this.#options;
+    const { results } = this.#options;
     let after = from;
     let delay = FIRST_RETRY_MS;
     while (!this.#abort.signal.aborted) {
       try {
         const { head } = results;
-        const records = after < head ? await results.read(after, BATCH) : [];
+        const records = after < head ? fitting(await results.read(after, BATCH)) : [];
         if (records.length === 0 && after >= head) {
           await this.#wake.sleep();
           continue;
         }
-        const seq = records.at(-1)?.seq ?? head;
         if (!(await this.#publish(records))) return;
-        await store.commit({ cursors: [{ consumer: this.#name, stream: results.name, seq }] });
-        after = seq;
+        after = records.at(-1)?.seq ?? head;
+        // While the cursor follows one batch the next is published; no more than that, lest clients be flooded.
+        await this.#moved;
+        this.#moved = this.#moveCursor(after);
         delay = FIRST_RETRY_MS;
       } catch (error) {
         if (this.#abort.signal.aborted) return;
-        await this.#retryIn(delay, error);
+        await this.#retryIn(delay, error, 'publish');
         delay = Math.min(delay * 2, LAST_RETRY_MS);
+      }
+    }
+  }
+
+  /** Rejects never; stopped before it worked, the batch is published again after the next start. */
+  async #moveCursor(seq: number): Promise<void> {
+    const { results, store } = this.#options;
+    for (let delay = FIRST_RETRY_MS; ; delay = Math.min(delay * 2, LAST_RETRY_MS)) {
+      try {
+        await store.commit({ cursors: [{ consumer: this.#name, stream: results.name, seq }] });
+        return;
+      } catch (error) {
+        if (this.#abort.signal.aborted) return;
+        await this.#retryIn(delay, error, 'move its cursor');
       }
     }
   }
@@ -96,18 +115,16 @@ export class ResultPublisher {
       else this.counters.filtered++;
     }
     if (messages.length === 0) return true;
-    const { signal } = this.#abort;
-    const published = this.#options.publisher.publish(messages).then(() => true);
-    const done = await Promise.race([published, aborted(signal)]);
+    const done = await unlessAborted(this.#options.publisher.publish(messages), this.#abort.signal);
     if (done) this.counters.published += messages.length;
     return done;
   }
 
-  async #retryIn(delay: number, error: unknown): Promise<void> {
+  async #retryIn(delay: number, error: unknown, what: string): Promise<void> {
     const { clock, log } = this.#options;
     const { code, message } = asGatewayError(error);
     this.counters.failures++;
-    log.warn({ code, retryMs: delay }, `${this.#name}: could not publish (${message}), trying again`);
+    log.warn({ code, retryMs: delay }, `${this.#name}: could not ${what} (${message}), trying again`);
     await pause(clock, delay, this.#abort.signal);
   }
 
@@ -141,9 +158,22 @@ function topicLevel(device: string): string {
   return device.replace(/[+#\0]/g, '_');
 }
 
-function aborted(signal: AbortSignal): Promise<false> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve(false);
-    else signal.addEventListener('abort', () => resolve(false), { once: true });
+/** The first of `records`, at least one, that together are no longer than a batch may be. */
+function fitting(records: readonly JournalRecord<string>[]): readonly JournalRecord<string>[] {
+  let characters = 0;
+  for (let i = 0; i < records.length; i++) {
+    characters += records[i]!.value.length;
+    if (characters > BATCH_CHARACTERS) return records.slice(0, Math.max(1, i));
+  }
+  return records;
+}
+
+/** Whether `work` was done before `signal` was aborted. Leaves no listener behind. */
+function unlessAborted(work: Promise<void>, signal: AbortSignal): Promise<boolean> {
+  return new Promise((resolve, reject) => {
+    const aborted = (): void => resolve(false);
+    if (signal.aborted) aborted();
+    else signal.addEventListener('abort', aborted);
+    work.then(() => resolve(true), reject).finally(() => signal.removeEventListener('abort', aborted));
   });
 }
