@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join, resolve } from 'node:path';
@@ -98,6 +98,28 @@ export async function startGatewayProcess(
       return await gone;
     },
   };
+}
+
+export interface CommandEnd {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** Runs a command of the gateway to its end; killed after `timeoutMs`. */
+export function runCommand(
+  words: readonly string[],
+  folder: string,
+  options: { env?: Record<string, string>; timeoutMs?: number } = {},
+): Promise<CommandEnd> {
+  return new Promise((done) => {
+    const child = execFile(
+      process.execPath,
+      [join(ROOT, 'gateway/main.ts'), ...words],
+      { cwd: folder, timeout: options.timeoutMs ?? 30_000, env: { ...process.env, ...options.env } },
+      (_error, stdout, stderr) => done({ code: child.exitCode, stdout, stderr }),
+    );
+  });
 }
 
 /** Milliseconds from spawn until the line that says it is ready. */
