@@ -1,4 +1,7 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import type { Config } from '../config/schema.ts';
+import { GatewayError } from '../errors.ts';
 import { openStoreReader } from '../store/reader.ts';
 import type { AuditRow } from '../store/types.ts';
 import { findApi } from './api.ts';
@@ -41,6 +44,13 @@ export const audit: Command = {
 
 /** Reads the database of a stopped gateway without changing it. */
 async function auditFile({ gateway, streams }: Config): Promise<AuditRow[]> {
+  const file = join(gateway.dataDir, 'gateway.db');
+  if (!existsSync(file)) {
+    throw new GatewayError('FILE_MISSING', 'there is no database yet: this gateway has never run', {
+      received: file,
+      fix: 'Run `aimx-gateway start` first.',
+    });
+  }
   const reader = await openStoreReader(gateway.dataDir);
   try {
     return reader.audit(streams.map(({ id }) => id));

@@ -84,15 +84,17 @@ async function running(config: Config): Promise<Finding> {
 
 async function modelFindings(config: Config, context: CommandContext): Promise<Finding[]> {
   const { verifyModels } = await import('./models.ts');
-  const progress = context.ui.progress('checking models', 10);
-  const verdicts = await verifyModels([bundledModels(), config.models.dir!], undefined, (label, done) =>
-    progress.update(done, label),
+  const progress = context.ui.progress('checking models', 100);
+  const verdicts = await verifyModels(
+    [bundledModels(), config.models.dir!],
+    { signal: context.signal },
+    (model, share) => progress.update(100 * share, model),
   );
   progress.end();
-  return verdicts.map(({ model, folder, problem }) =>
+  return verdicts.map(({ model, folder, samples, problem }) =>
     problem === null
-      ? ok(`model ${model}`, 'checksum and golden samples are right')
-      : bad(`model ${model}`, problem, `aimx-gateway models verify (bundle in ${folder})`),
+      ? ok(`model ${model}`, `checksum and ${samples} golden samples are right`)
+      : bad(`model ${model}`, problem, `put ${folder} right, then: aimx-gateway models verify ${model}`),
   );
 }
 

@@ -1,14 +1,13 @@
 import type { Config } from '../config/schema.ts';
-import { readBundle, verifyHash } from '../inference/bundle.ts';
-import { readGolden } from '../inference/golden.ts';
-import { createInference } from '../inference/index.ts';
+import { suggest } from '../config/suggest.ts';
+import { asGatewayError, GatewayError } from '../errors.ts';
+import { addBundle } from '../inference/install.ts';
 import { scanBundles } from '../inference/registry.ts';
-import { createAlarms } from '../system/alarms.ts';
+import { type VerifyOptions, verifyBundle } from '../inference/verify.ts';
 import { systemClock } from '../system/clock.ts';
 import { createLog } from '../system/log.ts';
 import type { Command, CommandContext, ExitCode } from './command.ts';
 import { bundledModels } from './installed-models.ts';
-import { addModel } from './models/add.ts';
 import { runSubcommand, type Subcommand, theWord } from './subcommands.ts';
 import { table } from './ui/table.ts';
 
@@ -16,15 +15,20 @@ import { table } from './ui/table.ts';
 export const models: Command = {
   name: 'models',
   summary: 'model bundles: list, add, verify',
-  usage: ['models list', 'models add FOLDER', 'models verify [NAME[@VERSION]]'],
+  usage: ['models list', 'models add FOLDER|FILE.onnx', 'models verify [NAME[@VERSION]]'],
   help: `
-add copies a bundle (a folder with model.yaml, the model file and golden samples) into the folder of installed models, after its
-manifest, checksum and golden samples were checked on this machine. verify checks bundles the same way: exit 1 if one fails.`,
+add copies a bundle (a folder with model.yaml, the model file and golden samples) into the folder of installed models, after
+manifest, checksum and golden samples were checked on this machine. A bare .onnx file with one input gets a manifest from
+what it says of itself. A running gateway has the model after its next start. verify checks bundles the same way: exit
+code 1 if one fails.`,
+  longRunning: true,
   run: (context) => runSubcommand('models', context, { list, add, verify }),
 };
 
 const configOf = (context: CommandContext): Config =>
   context.config({ quiet: true, checkFiles: false }).config;
+
+const nameOf = ({ name, version }: { name: string; version: string }): string => `${name}@${version}`;
 
 const foldersOf = (config: Config): string[] => [bundledModels(), config.models.dir!];
 
@@ -56,94 +60,105 @@ const list: Subcommand = async (context) => {
 };
 
 const add: Subcommand = async (context, words) => {
-  const folder = theWord(words, 'models add FOLDER');
+  const source = theWord(words, 'models add FOLDER|FILE.onnx');
   const config = configOf(context);
-  const bundle = readBundle(folder);
-  const reference = `${bundle.manifest.name}@${bundle.manifest.version}`;
-  const target = await addModel(bundle, config.models.dir!, (copy) => goldenProblem([copy], reference));
-  context.print({ model: reference, folder: target }, () => `${reference} installed in ${target}`);
+  const taken = new Set(scanBundles([bundledModels()]).bundles.map(({ manifest }) => nameOf(manifest)));
+  const options = { ...optionsOf(context.signal), taken };
+  const { bundle, samples } = await addBundle(source, config.models.dir!, options);
+  const model = nameOf(bundle.manifest);
+  const { inputs, outputs } = bundle.manifest;
+  context.print({ model, folder: bundle.folder, goldenSamples: samples }, () =>
+    [
+      `${context.ui.style.bold(model)} installed in ${bundle.folder}`,
+      ...inputs.map((tensor) => `  input   ${tensorText(tensor)}`),
+      ...outputs.map((tensor) => `  output  ${tensorText(tensor)}`),
+      samplesText(samples),
+      '',
+      'To use it, name it in a pipeline and start the gateway anew:',
+      `  model: ${model}`,
+    ].join('\n'),
+  );
   return 0;
 };
+
+const optionsOf = (signal: AbortSignal): VerifyOptions => ({
+  clock: systemClock(),
+  log: createLog({ level: 'silent' }),
+  signal,
+});
+
+const tensorText = (tensor: { name: string; datatype: string; shape: readonly number[] }): string =>
+  `${tensor.name}: ${tensor.datatype} [${tensor.shape.map((size) => (size < 0 ? 'any' : size)).join(', ')}]`;
+
+const samplesText = (samples: number): string =>
+  samples === 0
+    ? 'It has no golden samples: nobody has checked its answers on this machine.'
+    : `${samples} golden ${samples === 1 ? 'sample is' : 'samples are'} right on this machine.`;
 
 export interface ModelVerdict {
   readonly model: string;
   readonly folder: string;
   readonly ok: boolean;
+  /** Golden samples that were right. */
+  readonly samples: number;
   readonly problem: string | null;
 }
 
 const verify: Subcommand = async (context, words) => {
-  const config = configOf(context);
-  const verdicts = await verifyModels(foldersOf(config), words[0], (label, done, total) =>
-    context.ui.progress(label, total).update(done),
+  const only = words.length === 0 ? undefined : theWord(words, 'models verify [NAME[@VERSION]]');
+  const folders = foldersOf(configOf(context));
+  const progress = context.ui.progress('models', 100);
+  const verdicts = await verifyModels(folders, { only, signal: context.signal }, (model, share) =>
+    progress.update(100 * share, model),
   );
+  progress.end();
+  if (only !== undefined && verdicts.length === 0) throw noSuchModel(only, folders);
   const { green, red } = context.ui.style;
   context.print(verdicts, () =>
     table(verdicts, [
       { title: 'MODEL', value: (r) => r.model },
       {
         title: 'CHECK',
-        value: (r) => (r.ok ? green('checksum and golden samples are right') : red(r.problem ?? '')),
+        value: (r) => (r.ok ? green(`checksum right, ${samplesText(r.samples)}`) : red(r.problem ?? '')),
       },
     ]),
   );
   return (verdicts.every((verdict) => verdict.ok) ? 0 : 1) satisfies ExitCode;
 };
 
-/** Checksum and golden samples of every bundle (or the one named), each in a model host of its own on this machine. */
+function noSuchModel(name: string, folders: readonly string[]): GatewayError {
+  const known = scanBundles(folders).bundles.map(({ manifest }) => nameOf(manifest));
+  const meant = suggest(name, known);
+  return new GatewayError('USAGE', `there is no model ${name}`, {
+    received: name,
+    expected: known.join(', '),
+    fix: meant ? `Did you mean ${meant}?` : 'Run `aimx-gateway models list`.',
+  });
+}
+
+/** Manifest, checksum and golden samples of every bundle (or the one named), in a model host of its own. */
 export async function verifyModels(
   folders: readonly string[],
-  only: string | undefined,
-  progress: (label: string, done: number, total: number) => void = () => {},
+  options: { readonly only?: string | undefined; readonly signal: AbortSignal },
+  progress: (model: string, share: number) => void,
 ): Promise<ModelVerdict[]> {
   const { bundles, broken } = scanBundles(folders);
-  const verdicts: ModelVerdict[] = broken.map(({ folder, error }) => ({
-    model: '?',
-    folder,
-    ok: false,
-    problem: error.message,
-  }));
-  for (const [index, bundle] of bundles.entries()) {
-    const { name, version } = bundle.manifest;
-    const model = `${name}@${version}`;
-    if (only !== undefined && only !== name && only !== model) continue;
-    progress(model, index, bundles.length);
-    const problem = await bundleProblem(bundle, folders, model);
-    verdicts.push({ model, folder: bundle.folder, ok: problem === null, problem });
+  const { only, signal } = options;
+  const verdicts: ModelVerdict[] = [];
+  if (only === undefined) {
+    for (const { folder, error } of broken)
+      verdicts.push({ model: '?', folder, ok: false, samples: 0, problem: error.message });
+  }
+  for (const [index, { folder, manifest }] of bundles.entries()) {
+    const model = nameOf(manifest);
+    if (only !== undefined && only !== manifest.name && only !== model) continue;
+    progress(model, index / bundles.length);
+    try {
+      const { samples } = await verifyBundle(folder, optionsOf(signal));
+      verdicts.push({ model, folder, ok: true, samples, problem: null });
+    } catch (error) {
+      verdicts.push({ model, folder, ok: false, samples: 0, problem: asGatewayError(error).message });
+    }
   }
   return verdicts;
-}
-
-async function bundleProblem(
-  bundle: ReturnType<typeof readBundle>,
-  folders: readonly string[],
-  model: string,
-): Promise<string | null> {
-  try {
-    await verifyHash(bundle);
-    if (readGolden(bundle).length === 0) return 'there are no golden samples';
-  } catch (error) {
-    return error instanceof Error ? error.message : String(error);
-  }
-  return await goldenProblem(folders, model);
-}
-
-/** Why a model does not serve on this machine; null when it does. The model host checks the golden samples itself. */
-async function goldenProblem(folders: readonly string[], model: string): Promise<string | null> {
-  const log = createLog({ level: 'silent' });
-  const inference = createInference({
-    modelDirs: folders,
-    clock: systemClock(),
-    log,
-    alarms: createAlarms(log),
-    preload: [model],
-  });
-  try {
-    await inference.start(new AbortController().signal);
-    const found = inference.list().find((entry) => `${entry.name}@${entry.version}` === model);
-    if (found?.state === 'serving') return null;
-    return found?.reason?.message ?? 'the model host did not take it';
-  } finally {
-    await inference.stop();
-  }
 }

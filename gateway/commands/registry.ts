@@ -40,6 +40,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     'identities of devices: add, list, revoke, import',
     async () => (await import('./devices.ts')).devices,
   ),
+  entry(
+    'tokens',
+    'long-lived tokens of the HTTP API: add, list, revoke',
+    async () => (await import('./tokens.ts')).tokens,
+  ),
   entry('models', 'model bundles: list, add, verify', async () => (await import('./models.ts')).models),
   entry('replay', 'feed recorded data through a real door', async () => (await import('./replay.ts')).replay),
   entry(

@@ -10,7 +10,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { open, readdir } from 'node:fs/promises';
-import { basename, join, resolve } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 import { stringify } from 'yaml';
 import { asGatewayError, GatewayError } from '../errors.ts';
 import type { TensorSpec } from '../ports/tensor.ts';
@@ -25,14 +25,18 @@ const MAX_FILES = 1000;
  * Installs a bundle folder, or a bare `.onnx` file with a manifest derived from what the file says of itself, below
  * `modelsDir` as `<name>-<version>`. It is copied beside its place, checked there as before serving, synced and
  * renamed, so that a half-done or wrong bundle is never seen. Rejects with a coded error; nothing is left then.
+ * @param options.taken `name@version` of models in other folders, which would hide this one
  */
 export async function addBundle(
   source: string,
   modelsDir: string,
-  options: VerifyOptions,
+  options: VerifyOptions & { readonly taken?: ReadonlySet<string> },
 ): Promise<Verified> {
   const from = resolve(source);
-  if (!existsSync(from)) throw new GatewayError('MODEL_FILE', `${from}: there is no such file or folder`);
+  if (!existsSync(from))
+    throw new GatewayError('MODEL_FILE', `${from}: there is no such file or folder`, {
+      fix: 'Name a bundle folder (with model.yaml) or an .onnx file.',
+    });
   const staging = join(modelsDir, `.${randomUUID()}`);
   try {
     mkdirSync(modelsDir, { recursive: true });
@@ -41,9 +45,9 @@ export async function addBundle(
     const verified = await verifyBundle(staging, options);
     const { name, version } = verified.bundle.manifest;
     const target = join(modelsDir, `${name}-${version}`);
-    if (existsSync(target))
-      throw new GatewayError('MODEL_FILE', `${target} is there already`, {
-        fix: 'Give the bundle another version in its model.yaml, or remove the installed one first.',
+    if (existsSync(target) || options.taken?.has(`${name}@${version}`))
+      throw new GatewayError('MODEL_FILE', `${name}@${version} is installed already`, {
+        fix: 'Give the bundle another version (model.yaml) or the bare file another name, or remove the installed one.',
       });
     await syncTree(staging);
     renameSync(staging, target);
@@ -77,7 +81,9 @@ async function copyFolder(from: string, to: string): Promise<void> {
 /** A bundle folder around a bare model file. */
 async function wrapModel(file: string, folder: string, options: VerifyOptions): Promise<void> {
   if (!file.endsWith('.onnx'))
-    throw new GatewayError('MODEL_FILE', `${file}: neither a bundle folder nor an .onnx file`);
+    throw new GatewayError('MODEL_FILE', `${file}: neither a bundle folder nor an .onnx file`, {
+      fix: 'Name a bundle folder (with model.yaml) or an .onnx file.',
+    });
   const { inputs, outputs } = await inspectModel(file, 'onnx', options);
   const manifest = deriveManifest(file, inputs, outputs, await hashFile(file));
   mkdirSync(folder, { recursive: true });
@@ -138,8 +144,9 @@ export function deriveManifest(
   };
 }
 
+/** From the file's name, or its folder's where the file has the name that everybody gives. */
 const nameOf = (file: string): string =>
-  basename(file, '.onnx')
+  (basename(file) === 'model.onnx' ? basename(dirname(resolve(file))) : basename(file, '.onnx'))
     .toLowerCase()
     .replace(/[^a-z0-9._-]+/g, '-')
     .replace(/^[^a-z0-9]+/, '')

@@ -116,6 +116,10 @@ export class Identities {
     return this.#content.people;
   }
 
+  tokens(): readonly ApiToken[] {
+    return this.#content.tokens;
+  }
+
   /** Adds a device and answers its secret, which is kept nowhere. */
   addDevice(name: string, role: DeviceRole, now: number): string {
     const secret = newSecret();
@@ -161,14 +165,31 @@ export class Identities {
 
   /** Adds an API token and answers it as `<id>.<secret>`; only its hash is kept. */
   addToken(name: string, role: PersonRole, now: number): string {
+    checkName(name);
     const id = newSecret().slice(0, 8);
     const secret = newSecret();
     this.#change((content) => {
+      if (content.tokens.some((token) => token.name === name)) throw taken('token', name);
       if (content.tokens.length >= MAX_TOKENS) throw full(MAX_TOKENS);
       const token = { id, name, role, secret: sealRandom(secret), createdAt: now };
       return { ...content, tokens: [...content.tokens, token] };
     });
     return `${id}.${secret}`;
+  }
+
+  /** @throws GatewayError IDENTITY_UNKNOWN */
+  revokeToken(name: string): void {
+    this.#change((content) => {
+      const tokens = content.tokens.filter((token) => token.name !== name);
+      if (tokens.length === content.tokens.length) {
+        throw new GatewayError('IDENTITY_UNKNOWN', `there is no token ${JSON.stringify(name)}`, {
+          received: name,
+          expected: content.tokens.map((token) => token.name).join(', ') || 'none was added yet',
+          fix: 'List what there is with `aimx-gateway tokens list`.',
+        });
+      }
+      return { ...content, tokens };
+    });
   }
 
   #change(edit: (content: IdentityFile) => IdentityFile): void {
