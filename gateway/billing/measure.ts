@@ -23,11 +23,7 @@ export function measure(use: Usage): Measured {
     requestId: use.requestId,
     requestSha: sha256(use.request),
     answerSha: sha256(use.answer),
-    model: canonicalJson({
-      name: use.model.name,
-      sha256: use.model.sha256,
-      version: use.model.version,
-    }),
+    model: modelText(use.model),
     used: {
       inference: 1,
       compute_us: whole(use.computeUs),
@@ -39,40 +35,64 @@ export function measure(use: Usage): Measured {
   };
 }
 
-/**
- * Many uses as one, per model, in order of first appearance. Quantities add up; the id names the first and the last and
- * commits to all ids in order; request and answer hashes commit to all of theirs.
- */
-export function coalesce(uses: readonly Measured[]): Measured[] {
-  const groups = new Map<string, Measured[]>();
-  for (const use of uses) {
-    const group = groups.get(use.model);
-    if (group) group.push(use);
-    else groups.set(use.model, [use]);
-  }
-  return [...groups.values()].map((group) => (group.length === 1 ? group[0]! : merge(group)));
+/** Many uses of one model that share a receipt. */
+export interface SharedUse extends Omit<Measured, 'requestSha' | 'answerSha' | 'requestId'> {
+  readonly first: string;
+  readonly last: string;
+  /** Ids, requests and answers of all, in order, each as one text: strings cross threads at the cost of a copy. */
+  readonly ids: string;
+  readonly requests: string;
+  readonly answers: string;
 }
 
-function merge(group: readonly Measured[]): Measured {
-  const sum = (of: (use: Measured) => number | undefined): number =>
-    group.reduce((total, use) => total + (of(use) ?? 0), 0);
-  const first = group[0]!;
-  const last = group[group.length - 1]!;
-  const ids = sha256(group.map((use) => use.requestId).join('\n')).subarray(0, 16);
+/** Stands between JSON texts in one text, and in none of them (RFC 7464). */
+const SEPARATOR = '\u001e';
+
+/** Puts uses together, per model in order of first appearance. Quantities add up. */
+export function share(uses: readonly Usage[]): SharedUse[] {
+  return [...Map.groupBy(uses, (use) => modelText(use.model))].map(([model, group]) => {
+    const used = { inference: group.length, compute_us: 0, byte_in: 0, byte_out: 0 };
+    let startedAt = Number.POSITIVE_INFINITY;
+    for (const use of group) {
+      used.compute_us += whole(use.computeUs);
+      used.byte_in += whole(use.bytesIn);
+      used.byte_out += whole(use.bytesOut);
+      startedAt = Math.min(startedAt, whole(use.startedAt));
+    }
+    return {
+      first: group[0]!.requestId,
+      last: group[group.length - 1]!.requestId,
+      ids: group.map((use) => use.requestId).join('\n'),
+      requests: group.map((use) => use.request).join(SEPARATOR),
+      answers: group.map((use) => use.answer).join(SEPARATOR),
+      model,
+      used,
+      startedAt,
+      computeUs: used.compute_us,
+    };
+  });
+}
+
+/** The id names the first and the last use and commits to all ids in order; the hashes are over all requests and answers. */
+export function measureShared({ first, last, ids, requests, answers, ...rest }: SharedUse): Measured {
   return {
-    requestId: `${first.requestId}…${last.requestId}#${Buffer.from(ids).toString('hex')}`,
-    requestSha: hash('sha256', Buffer.concat(group.map((use) => use.requestSha)), 'buffer'),
-    answerSha: hash('sha256', Buffer.concat(group.map((use) => use.answerSha)), 'buffer'),
-    model: first.model,
-    used: {
-      inference: sum((use) => use.used.inference),
-      compute_us: sum((use) => use.used.compute_us),
-      byte_in: sum((use) => use.used.byte_in),
-      byte_out: sum((use) => use.used.byte_out),
-    },
-    startedAt: Math.min(...group.map((use) => use.startedAt)),
-    computeUs: sum((use) => use.computeUs),
+    ...rest,
+    requestId: `${first}…${last}#${Buffer.from(sha256(ids).subarray(0, 16)).toString('hex')}`,
+    requestSha: sha256(requests),
+    answerSha: sha256(answers),
   };
+}
+
+const modelTexts = new WeakMap<Usage['model'], string>();
+
+/** Canonical JSON of what names a model; made once per object that names it. */
+function modelText(model: Usage['model']): string {
+  let text = modelTexts.get(model);
+  if (text === undefined) {
+    text = canonicalJson({ name: model.name, sha256: model.sha256, version: model.version });
+    modelTexts.set(model, text);
+  }
+  return text;
 }
 
 /** Canonical text of quantities, zeros left out: the preimage of `usageHash`. */

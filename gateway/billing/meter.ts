@@ -5,6 +5,7 @@ import type { ModuleOp } from '../store/types.ts';
 import { keccak, toHex, utf8 } from './bytes.ts';
 import { canonicalJson } from './canonical-json.ts';
 import { type ChannelConfig, channelId, separatorOf } from './documents.ts';
+import { share } from './measure.ts';
 import type { BookKey, ChannelKey, ChargeArgs } from './metering-ops.ts';
 import type { Tariff } from './tariff.ts';
 
@@ -62,14 +63,14 @@ export class ChannelMeter implements Meter {
   #op(name: string, uses: readonly Usage[]): ModuleOp {
     const { book, tariff, clock, coalesceAbove } = this.#options;
     const account = this.#account(name);
-    const coalesce = this.#rate(account, uses.length) > coalesceAbove && uses.length > 1;
-    if (coalesce) this.#coalesced += uses.length;
+    const together = this.#rate(account, uses.length) > coalesceAbove && uses.length > 1;
+    if (together) this.#coalesced += uses.length;
     const args: ChargeArgs = {
       book,
       channel: account.channel,
       tariff: tariff.json,
-      uses,
-      coalesce,
+      uses: together ? [] : uses,
+      shared: together ? share(uses) : [],
       onConflict: 'skip',
       time: { synced: clock.synced(), now: clock.now(), monotonic: clock.monotonic(), boot: BOOT },
     };

@@ -4,7 +4,15 @@ import { GatewayError } from '../errors.ts';
 import type { Usage } from '../ports/meter.ts';
 import { fromHex, keccak, sameBytes, utf8, ZERO_WORD } from './bytes.ts';
 import { type Ledger, receiptHash, separatorOf } from './documents.ts';
-import { coalesce, ioHash, ioSalt, type Measured, measure, usageText } from './measure.ts';
+import {
+  ioHash,
+  ioSalt,
+  type Measured,
+  measure,
+  measureShared,
+  type SharedUse,
+  usageText,
+} from './measure.ts';
 import { one, run } from './statements.ts';
 import { amountOf, parseTariff, type Tariff } from './tariff.ts';
 
@@ -30,8 +38,8 @@ export interface ChargeArgs {
   /** Canonical JSON of the tariff. */
   readonly tariff: string;
   readonly uses: readonly Usage[];
-  /** One receipt for all uses of a model. */
-  readonly coalesce: boolean;
+  /** One receipt each. */
+  readonly shared: readonly SharedUse[];
   /** What becomes of a request id that was billed with another body: pipelines skip it, requests are refused. */
   readonly onConflict: 'skip' | 'error';
   readonly time: ChargeTime;
@@ -84,8 +92,7 @@ export function charge(db: DatabaseSync, args: ChargeArgs): Charged {
   const fresh = new Map<string, Measured>();
   let repeated = 0;
   let conflicts = 0;
-  const measured = args.uses.map(measure);
-  for (const use of args.coalesce ? coalesce(measured) : measured) {
+  for (const use of [...args.uses.map(measure), ...args.shared.map(measureShared)]) {
     const known = billedBody(db, channel.id, use.requestId) ?? fresh.get(use.requestId)?.requestSha;
     if (!known) fresh.set(use.requestId, use);
     else if (sameBytes(known, use.requestSha)) repeated++;

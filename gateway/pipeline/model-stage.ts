@@ -42,10 +42,12 @@ export class ModelStage implements Stage<ClosedWindow> {
   readonly #options: ModelStageOptions;
   readonly #calls: ModelCalls;
   readonly #patience: number;
+  readonly #account: string;
 
   constructor(options: ModelStageOptions) {
     this.#options = options;
     this.#calls = options.calls;
+    this.#account = `pipeline/${options.pipeline}`;
     this.#patience = options.deadlineMs ?? Number.POSITIVE_INFINITY;
   }
 
@@ -166,12 +168,12 @@ export class ModelStage implements Stage<ClosedWindow> {
   }
 
   #usage(window: ClosedWindow, output: ModelOutput, answer: string, startedAt: number): Usage {
-    const { text, columns, pipeline } = this.#options;
+    const { text, columns } = this.#options;
     const { values, rows } = window;
     const requestId = text.id(window.key, window.time, window.ordinal);
     return {
       requestId,
-      account: `pipeline/${pipeline}`,
+      account: this.#account,
       model: this.#calls.info,
       startedAt,
       computeUs: Math.round(output.computeUs),
