@@ -1,6 +1,6 @@
 import type { ResultDocument } from '../../gateway/ports/results.ts';
 import type { ChildMessage } from './children.ts';
-import { type Style, timed } from './screen.ts';
+import { outputsText, type Style, timed } from './screen.ts';
 
 /** What the milestones watch of a gateway. */
 export interface Watched {
@@ -12,7 +12,7 @@ export interface Watched {
       readonly billing: {
         readonly batches: readonly {
           readonly state: string;
-          readonly toSeq: number;
+          readonly receipts: number;
           readonly txHash: string | null;
         }[];
       } | null;
@@ -57,7 +57,9 @@ export class Milestones {
   message(message: ChildMessage): void {
     if (message.kind === 'note') this.say(this.style.dim(message.message));
     if (message.kind === 'first-record') {
-      const text = `first ${message.record} upstream: ${message.topic}`;
+      // up/<gateway>/<kind>/<id>/<device>
+      const [, , , id, device] = message.topic.split('/');
+      const text = `first ${message.record} upstream: ${id} of ${device}`;
       if (message.record === 'aggregate') this.reach('first aggregate upstream', text);
       else this.say(text);
     }
@@ -73,8 +75,8 @@ export class Milestones {
       const { billing } = gateway.views.status();
       const batch = billing?.batches.find((one) => one.state === 'MINED' || one.state === 'FINAL');
       if (!batch) return;
-      const text = `receipts up to ${batch.toSeq}, transaction ${batch.txHash}`;
-      this.reach('first batch on the chain', `first batch on the chain: ${text}`);
+      const text = `${batch.receipts} ${batch.receipts === 1 ? 'receipt' : 'receipts'}`;
+      this.reach('first batch on the chain', `first batch on the chain: ${text}`, `${batch.txHash}`);
     }, BATCH_POLL_MS);
     return () => {
       clearInterval(timer);
@@ -83,11 +85,11 @@ export class Milestones {
   }
 
   private result(pipeline: string, device: string, json: string): void {
+    const { outputs } = JSON.parse(json) as ResultDocument;
     if (!this.pipelines.has(pipeline)) {
       this.pipelines.add(pipeline);
-      this.reach('first result', `first result of ${pipeline}: ${json}`);
+      this.reach('first result', `first result of ${pipeline}: ${device}, ${outputsText(outputs)}`);
     }
-    const { outputs } = JSON.parse(json) as ResultDocument;
     if (pipeline === 'temperature-anomaly') this.anomaly(device, Number(outputs.score));
     const condition = outputs.condition ?? outputs.comfort;
     if (typeof condition !== 'string') return;
@@ -106,11 +108,15 @@ export class Milestones {
     } else if (!now && score < ANOMALY / 2) this.anomalous.delete(device);
   }
 
-  private reach(name: Name, text: string): void {
+  private reach(name: Name, text: string, detail?: string): void {
     const seconds = ((performance.now() - this.begun) / 1000).toFixed(1);
-    this.say(`${this.style.green('✓')} ${text} ${this.style.dim(`(after ${seconds} s)`)}`);
+    this.say(`${this.style.green('✓')} ${text} ${this.style.dim(`(${seconds} s)`)}`);
+    if (detail !== undefined) this.print(`${' '.repeat('00:00:00 ✓ '.length)}${this.style.dim(detail)}`);
+    const before = this.done;
     this.seen.add(name);
-    if (this.done) this.finish();
+    if (!this.done || before) return;
+    this.say(this.style.bold('everything works; from here on you see what the models make of it'));
+    this.finish();
   }
 
   private say(text: string): void {

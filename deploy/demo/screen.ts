@@ -1,3 +1,5 @@
+import { join, relative } from 'node:path';
+import type { ResultDocument } from '../../gateway/ports/results.ts';
 import type { DemoPorts } from './setup.ts';
 
 /** The parts of a terminal style the demo needs. */
@@ -18,7 +20,7 @@ export function welcome(style: Style, ports: DemoPorts, folder: string, engine: 
     ['CoAP', `coap://127.0.0.1:${ports.coap}   ${dim('two rooms post here')}`],
     ['upstream', `mqtt://127.0.0.1:${ports.upstream}   ${dim('a stand-in for your cloud')}`],
     ['chain', `http://127.0.0.1:${ports.chain}   ${dim(`local, ${engine}`)}`],
-    ['data', folder],
+    ['data', near(folder)],
   ];
   return [
     '',
@@ -29,14 +31,29 @@ export function welcome(style: Style, ports: DemoPorts, folder: string, engine: 
     'Try, in another terminal:',
     '',
     `  mosquitto_sub -p ${ports.mqtt} -t 'aimx/result/#' -v`,
-    `  mosquitto_pub -p ${ports.mqtt} -q 1 -t plant/press-1/temperature -m '{"t": 99.5, "ts": '$(date +%s000)'}'`,
-    `  coap-client-notls -m get coap://127.0.0.1:${ports.coap}/.well-known/core`,
-    `  coap-client-notls -m get -s 30 coap://127.0.0.1:${ports.coap}/r/room-comfort/living-room`,
-    `  npm run --silent gateway -- audit --config ${folder}/gateway.yaml`,
+    `  mosquitto_pub -p ${ports.mqtt} -q 1 -t plant/press-1/temperature \\`,
+    `    -m '{"t": 99.5, "ts": '$(date +%s000)'}'`,
+    `  coap-client-notls coap://127.0.0.1:${ports.coap}/.well-known/core`,
+    `  coap-client-notls -s 30 coap://127.0.0.1:${ports.coap}/r/room-comfort/bedroom`,
+    `  npm run gateway -- audit --config ${join(near(folder), 'gateway.yaml')}`,
     '',
     dim('Ctrl-C stops all of it. The data stays; `npm start -- --fresh` begins anew.'),
     '',
   ].join('\n');
+}
+
+/** A folder as one types it: relative where it is below the working directory. */
+function near(folder: string): string {
+  const path = relative(process.cwd(), folder);
+  return path.startsWith('..') || path === '' ? folder : path;
+}
+
+/** What a result says, in words: `condition normal`, `score 0.012`. Vectors stay in the result itself. */
+export function outputsText(outputs: ResultDocument['outputs']): string {
+  return Object.entries(outputs)
+    .filter(([, value]) => typeof value !== 'object')
+    .map(([name, value]) => `${name} ${typeof value === 'number' ? value.toFixed(3) : value}`)
+    .join(', ');
 }
 
 /** A line with the time of day in front. */
