@@ -9,7 +9,7 @@ import { Journal } from './journal.ts';
 import { mendLog } from './mend-log.ts';
 import { finishReplacement, replaceDatabase, successorFile } from './quarantine.ts';
 import { rebuild } from './rebuild.ts';
-import { migrate } from './schema.ts';
+import { migrate, segmentTable, segmentTableSql } from './schema.ts';
 
 /** Up to this size all pages are checked on opening; larger files are checked as they are used. */
 const CHECKED_BYTES = 32 * 1024 * 1024;
@@ -30,12 +30,12 @@ export interface Opened {
 
 /** Opens the database of a folder. A damaged one is put aside and what can be read of it is carried over. */
 export function openOrRebuild(options: OpenOptions): Opened {
-  checkModules(options.modules);
+  const tables = expectedTables(options.modules);
   finishReplacement(options.dir);
   const log = `${databaseFile(options.dir)}-wal`;
   if (existsSync(log)) mendLog(log);
   try {
-    return { ...openChecked(options), rebuilt: undefined };
+    return { ...openChecked(options, tables), rebuilt: undefined };
   } catch (error) {
     if (!isCorruption(error) && !isWrongSchema(error)) throw error;
     return replaceDamaged(options, reasonOf(error), new Map());
@@ -66,10 +66,13 @@ export function replaceDamaged(
     db.close();
   }
   const quarantine = replaceDatabase(options.dir);
-  return { ...openChecked(options), rebuilt: { reason, quarantine, ...report } };
+  return {
+    ...openChecked(options, expectedTables(options.modules)),
+    rebuilt: { reason, quarantine, ...report },
+  };
 }
 
-function openChecked(options: OpenOptions): Omit<Opened, 'rebuilt'> {
+function openChecked(options: OpenOptions, tables: ReadonlyMap<string, string>): Omit<Opened, 'rebuilt'> {
   const file = databaseFile(options.dir);
   const existed = existsSync(file) && statSync(file).size > 0;
   const db = openDatabase(file, options.durability, walBytes(options.dir));
@@ -77,6 +80,7 @@ function openChecked(options: OpenOptions): Omit<Opened, 'rebuilt'> {
     if (existed && statSync(file).size <= CHECKED_BYTES) quickCheck(db);
     migrate(db, options.modules);
     const journal = new Journal(db);
+    checkTables(db, journal, tables);
     journal.verify();
     return { db, journal, devices: loadDevices(db, journal) };
   } catch (error) {
@@ -90,14 +94,37 @@ function quickCheck(db: DatabaseSync): void {
   if (row?.quick_check !== 'ok') throw new Inconsistent(`${DATABASE_FILE}: ${String(row?.quick_check)}`);
 }
 
-/** A migration that is wrong in itself must not be taken for damage. */
-function checkModules(modules: readonly StoreModule[]): void {
+/**
+ * The tables that the migrations make, by name, as made in memory. Throws when a migration is wrong in itself, which
+ * must not be taken for damage.
+ */
+function expectedTables(modules: readonly StoreModule[]): Map<string, string> {
   const db = new DatabaseSync(':memory:');
   try {
     migrate(db, modules);
+    return tablesOf(db);
   } finally {
     db.close();
   }
+}
+
+/** A flipped bit in the schema may rename a column and break nothing until it is used. */
+function checkTables(db: DatabaseSync, journal: Journal, expected: ReadonlyMap<string, string>): void {
+  const found = tablesOf(db);
+  for (const [name, sql] of expected) {
+    if (found.get(name) !== sql)
+      throw new Inconsistent(`the schema of table ${name} is not what it should be`);
+  }
+  for (const stream of journal.streams()) {
+    if (found.get(segmentTable(stream.id)) !== segmentTableSql(stream.id, stream.name)) {
+      throw new Inconsistent(`the schema of the segments of ${stream.name} is not what it should be`);
+    }
+  }
+}
+
+function tablesOf(db: DatabaseSync): Map<string, string> {
+  const rows = db.prepare('SELECT name, sql FROM sqlite_schema WHERE sql IS NOT NULL').all();
+  return new Map(rows.map((row) => [String(row.name), String(row.sql)]));
 }
 
 export function reasonOf(error: unknown): string {

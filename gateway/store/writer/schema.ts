@@ -68,23 +68,31 @@ export function segmentTable(streamId: number): string {
 const NAME_COMMENT = /\/\* stream (\S+) \*\//;
 
 /** The statement carries the name of the stream as a comment, so that it survives damage to the table `stream`. */
-export function createSegmentTable(db: DatabaseSync, streamId: number, name: string): void {
-  db.exec(
-    `CREATE TABLE IF NOT EXISTS ${segmentTable(streamId)} ( /* stream ${encodeURIComponent(name).replaceAll('*', '%2A')} */
+export function segmentTableSql(streamId: number, name: string): string {
+  const comment = `/* stream ${encodeURIComponent(name).replaceAll('*', '%2A')} */`;
+  return `CREATE TABLE ${segmentTable(streamId)} ( ${comment}
       first_seq INTEGER PRIMARY KEY,
       count INTEGER NOT NULL,
       first_arrival REAL NOT NULL,
       last_arrival REAL NOT NULL,
       body BLOB NOT NULL
-    )`,
-  );
+    )`;
+}
+
+export function createSegmentTable(db: DatabaseSync, streamId: number, name: string): void {
+  db.exec(segmentTableSql(streamId, name));
 }
 
 /** Stream id and name of a segment table by its name and SQL; undefined for other tables. */
 export function segmentTableOf(table: string, sql: string): { id: number; name: string } | undefined {
   const id = Number(/^segment_(\d+)$/.exec(table)?.[1]);
   const encoded = NAME_COMMENT.exec(sql)?.[1];
-  return id > 0 && encoded !== undefined ? { id, name: decodeURIComponent(encoded) } : undefined;
+  if (!(id > 0) || encoded === undefined) return undefined;
+  try {
+    return { id, name: decodeURIComponent(encoded) };
+  } catch {
+    return undefined; // the comment itself is damaged
+  }
 }
 
 /** Brings the tables of the store and of its modules up to date. Each migration is one transaction. */
