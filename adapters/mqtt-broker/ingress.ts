@@ -1,5 +1,6 @@
 import type { AccessControl, Principal } from '../../gateway/ports/access.ts';
-import type { Intake } from '../../gateway/ports/source.ts';
+import type { Inbound, Intake } from '../../gateway/ports/source.ts';
+import type { ModuleOp } from '../../gateway/store/types.ts';
 import type { Connection } from './connection.ts';
 import { type MessageParts, type Outcome, Publication } from './publication.ts';
 import type { Retained } from './retained.ts';
@@ -20,7 +21,8 @@ export interface IngressParts {
 
 /**
  * Takes publications in: access, journal, queues of persistent sessions, retained message. A publication is settled
- * when all of that is durable; it all is offered in one turn, so one group commit serves it.
+ * when all of that is durable. It is offered in one turn, so one group commit serves it; with QoS 2 it is one
+ * transaction, so that a repetition never finds an identifier without its message, nor a message without it.
  */
 export class Ingress {
   readonly #parts: IngressParts;
@@ -123,25 +125,54 @@ export class Ingress {
   }
 
   #take(publication: Publication, principal: Principal | null, holder: Session | null, route = true): void {
-    const { intake, sessions, retained, log } = this.#parts;
-    const { topic, payload, qos } = publication;
-    if (route && intake.routes('mqtt', topic)) {
-      publication.wait();
-      const message = { door: 'mqtt', address: topic, payload };
-      intake.offer(principal ? { ...message, principal } : message, publication.onDisposition);
-    } else if (route) this.counts.unrouted++;
-    if (!publication.refused) {
-      // The identifier comes after the message in the journal: a crash between the two repeats it, never loses it.
-      const held = holder !== null && sessions.hold(holder, publication.packetId, true);
-      if (qos > 0) publication.queued = sessions.enqueue(topic, payload, qos === 2 ? 2 : 1);
-      if (publication.retain)
-        retained.set({ cmd: 'publish', topic, payload: Buffer.from(payload), qos, retain: true });
-      if (held || publication.queued || (publication.retain && qos > 0)) {
+    const { intake, log } = this.#parts;
+    const routed = route && intake.routes('mqtt', publication.topic);
+    if (route && !routed) this.counts.unrouted++;
+    if (routed && publication.qos === 2) {
+      // Exactly once: the message and all that the broker remembers of it are one transaction.
+      const { ops, settle } = log.capture(() => this.#keep(publication, holder));
+      this.#offer(publication, principal, ops, settle);
+    } else {
+      if (routed) this.#offer(publication, principal);
+      if (!publication.refused && this.#keep(publication, holder)) {
         publication.wait();
         log.whenDurable((error) => publication.settle(error === null));
       }
     }
     publication.settle(true);
+  }
+
+  #offer(
+    publication: Publication,
+    principal: Principal | null,
+    ops?: readonly ModuleOp[],
+    settled?: () => void,
+  ): void {
+    const { topic: address, payload, onDisposition } = publication;
+    const message: Inbound = {
+      door: 'mqtt',
+      address,
+      payload,
+      ...(principal ? { principal } : {}),
+      ...(ops ? { ops } : {}),
+    };
+    publication.wait();
+    if (!settled) this.#parts.intake.offer(message, onDisposition);
+    else
+      this.#parts.intake.offer(message, (disposition) => {
+        settled();
+        onDisposition(disposition);
+      });
+  }
+
+  /** Identifier, queues and retained message. Answers whether any of it must be durable before the acknowledgement. */
+  #keep(publication: Publication, holder: Session | null): boolean {
+    const { sessions, retained } = this.#parts;
+    const { topic, payload, qos, retain, packetId } = publication;
+    const held = holder !== null && sessions.hold(holder, packetId, true);
+    if (qos > 0) publication.queued = sessions.enqueue(topic, payload, qos === 2 ? 2 : 1);
+    if (retain) retained.set({ cmd: 'publish', topic, payload: Buffer.from(payload), qos, retain: true });
+    return held || publication.queued !== null || (retain && qos > 0);
   }
 
   readonly #onSettled = (publication: Publication): void => {

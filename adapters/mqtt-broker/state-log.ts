@@ -1,4 +1,4 @@
-import type { Store } from '../../gateway/store/types.ts';
+import type { ModuleOp, Store } from '../../gateway/store/types.ts';
 import type { Change } from './changes.ts';
 
 /** The part of the store that the broker's own state needs. */
@@ -10,6 +10,16 @@ interface Batch {
   readonly changes: readonly Change[];
   readonly waiting: Done[];
 }
+
+/** Changes that somebody else stores. */
+interface Captured {
+  readonly ops: readonly ModuleOp[];
+  /** To be called once they are stored, or known not to be. */
+  settle(): void;
+}
+
+const opsOf = ({ changes }: Batch): ModuleOp[] =>
+  changes.length === 0 ? [] : [{ op: 'mqtt.apply', args: changes }];
 
 /** Changes kept for another attempt while the store refuses them; beyond this the oldest are given up and counted. */
 const MAX_KEPT = 20_000;
@@ -63,6 +73,24 @@ export class StateLog {
     return new Promise((resolve) => this.#idle.push(resolve));
   }
 
+  /**
+   * Runs `work` and hands out the changes it makes, for the caller to store in one transaction with something of its
+   * own. Until `settle` they count as on their way, so that nothing older is written over them; those that were not
+   * stored are not tried again.
+   */
+  capture(work: () => void): Captured {
+    if (this.#changes.length > 0 || this.#waiting.length > 0) this.#flush();
+    work();
+    const batch: Batch = { changes: this.#changes, waiting: [] };
+    this.#changes = [];
+    this.#inFlight.push(batch);
+    return {
+      ops: opsOf(batch),
+      // After the answers to all that went to the store before it.
+      settle: () => queueMicrotask(() => this.#remove(batch)),
+    };
+  }
+
   #schedule(): void {
     if (this.#scheduled) return;
     this.#scheduled = true;
@@ -71,12 +99,15 @@ export class StateLog {
 
   #flush(): void {
     this.#scheduled = false;
+    if (this.#changes.length === 0 && this.#waiting.length === 0) {
+      this.#wakeIfIdle();
+      return;
+    }
     const batch: Batch = { changes: this.#changes, waiting: this.#waiting };
     this.#changes = [];
     this.#waiting = [];
     this.#inFlight.push(batch);
-    const ops = batch.changes.length === 0 ? [] : [{ op: 'mqtt.apply', args: batch.changes }];
-    this.#store.commit({ ops }).then(
+    this.#store.commit({ ops: opsOf(batch) }).then(
       () => this.#settle(batch, null),
       (reason: unknown) => {
         const error = reason instanceof Error ? reason : new Error(String(reason));
@@ -87,9 +118,17 @@ export class StateLog {
   }
 
   #settle(batch: Batch, error: Error | null): void {
-    this.#inFlight.splice(this.#inFlight.indexOf(batch), 1);
     this.#onFault(error);
     for (const done of batch.waiting) done(error);
+    this.#remove(batch);
+  }
+
+  #remove(batch: Batch): void {
+    this.#inFlight.splice(this.#inFlight.indexOf(batch), 1);
+    this.#wakeIfIdle();
+  }
+
+  #wakeIfIdle(): void {
     if (this.#scheduled || this.#inFlight.length > 0) return;
     for (const resolve of this.#idle.splice(0)) resolve();
   }

@@ -97,15 +97,19 @@ export function createIntake(parts: IntakeParts): Intake & { stats(): IntakeStat
     done: (disposition: Disposition) => void,
   ): void => {
     const record = rejectedRecord(target.id, message, error, clock.now());
-    target.rejects.append([record], (failure) => {
-      if (failure) {
-        target.refused++;
-        done({ kind: 'refused', error: asGatewayError(failure) });
-        return;
-      }
-      target.rejected++;
-      done({ kind: 'rejected', error });
-    });
+    target.rejects.append(
+      [record],
+      (failure) => {
+        if (failure) {
+          target.refused++;
+          done({ kind: 'refused', error: asGatewayError(failure) });
+          return;
+        }
+        target.rejected++;
+        done({ kind: 'rejected', error });
+      },
+      message.ops,
+    );
   };
 
   return {
@@ -134,21 +138,25 @@ export function createIntake(parts: IntakeParts): Intake & { stats(): IntakeStat
       }
       // The payload is the door's until `offer` returns.
       let payload: Uint8Array | undefined = message.payload;
-      target.journal.append(readings, (failure) => {
-        if (failure === null) {
-          target.messages++;
-          target.accepted += readings.length;
-          done(readings.length === 1 ? STORED_ONE : { kind: 'stored', readings: readings.length });
-          return;
-        }
-        // A device too many stays one however often it sends: it is told why, and does not block those behind it.
-        if (payload !== undefined && failure instanceof GatewayError && failure.code === 'STORE_DEVICES') {
-          reject(target, message, failure, done);
-          return;
-        }
-        target.refused++;
-        done({ kind: 'refused', error: asGatewayError(failure) });
-      });
+      target.journal.append(
+        readings,
+        (failure) => {
+          if (failure === null) {
+            target.messages++;
+            target.accepted += readings.length;
+            done(readings.length === 1 ? STORED_ONE : { kind: 'stored', readings: readings.length });
+            return;
+          }
+          // A device too many stays one however often it sends: it is told why, and does not block those behind it.
+          if (payload !== undefined && failure instanceof GatewayError && failure.code === 'STORE_DEVICES') {
+            reject(target, message, failure, done);
+            return;
+          }
+          target.refused++;
+          done({ kind: 'refused', error: asGatewayError(failure) });
+        },
+        message.ops,
+      );
       payload = undefined;
     },
 

@@ -1,4 +1,5 @@
 import type { GatewayError } from '../errors.ts';
+import type { ModuleOp } from '../store/types.ts';
 import type { Principal } from './access.ts';
 
 /** One message from a device. `payload` may be reused by the door after {@link Intake.offer} has returned. */
@@ -11,6 +12,8 @@ export interface Inbound {
   /** CoAP Content-Format (RFC 7252 §12.3), when the door knows one. */
   readonly contentFormat?: number;
   readonly principal?: Principal;
+  /** What the door itself has to remember of this message: stored in one transaction with it, or not at all. */
+  readonly ops?: readonly ModuleOp[];
 }
 
 /** What became of a message. Only `stored`, `rejected` and `unrouted` may be acknowledged. */
@@ -30,7 +33,7 @@ export interface Intake {
   routes(door: string, address: string): boolean;
   /**
    * Routes, decodes and journals one message. `done` runs after the group commit that holds it (or at once for
-   * `unrouted`). Never throws. A door that has more than `highWater` bytes outstanding should stop reading.
+   * `unrouted`, whose `ops` are not run). Never throws. A door that has more than `highWater` bytes outstanding should stop reading.
    */
   offer(message: Inbound, done: (disposition: Disposition) => void): void;
 }

@@ -1,10 +1,10 @@
 import { asGatewayError, GatewayError } from '../errors.ts';
 import { GrowableBytes } from './bytes.ts';
-import { Group, type PendingTransaction } from './group.ts';
+import { Group, type PendingTransaction, sizeOf } from './group.ts';
 import type { DeviceRow, GroupReply, GroupRequest, TransactionAnswer } from './protocol.ts';
 import { stopping } from './refusal.ts';
 import type { Stream } from './stream.ts';
-import type { NewRecord } from './types.ts';
+import type { ModuleOp, NewRecord } from './types.ts';
 import { asError } from './writer-link.ts';
 
 type Done = (error: Error | null) => void;
@@ -75,6 +75,25 @@ export class GroupQueue {
       return;
     }
     this.#schedule();
+  }
+
+  /** An append that is one transaction with `ops`; refused when an append would be. */
+  appendWith(
+    stream: Stream<unknown>,
+    records: readonly NewRecord<unknown>[],
+    ops: readonly ModuleOp[],
+    done: Done,
+  ): void {
+    const transaction = { appends: [{ stream: stream.name, records }], ops };
+    this.commit({
+      transaction,
+      register: [],
+      keep: undefined,
+      patient: false,
+      bytes: sizeOf(transaction),
+      resolve: () => this.#tell(done, null),
+      reject: (error) => this.#tell(done, error),
+    });
   }
 
   commit(pending: PendingTransaction): void {
@@ -170,7 +189,8 @@ export class GroupQueue {
 
   #place(pending: PendingTransaction): void {
     try {
-      if (this.#mustWait(pending)) {
+      if (!pending.patient) this.#mayAppend(pending);
+      else if (this.#mustWait(pending)) {
         this.#parked.push(pending);
         return;
       }
@@ -181,6 +201,14 @@ export class GroupQueue {
       this.outstandingBytes += group.bytes - before;
     } catch (error) {
       pending.reject(asGatewayError(error));
+    }
+  }
+
+  /** @throws GatewayError why nothing can be appended to one of its streams at present */
+  #mayAppend({ transaction }: PendingTransaction): void {
+    for (const { stream } of transaction.appends ?? []) {
+      const refusal = this.#host.refusal(this.#host.streamOf(stream));
+      if (refusal !== undefined) throw refusal;
     }
   }
 
@@ -307,8 +335,9 @@ export class GroupQueue {
     if (answer?.ok === false) pending.reject(asError(answer.error));
     else if (reply?.outcome === 'failed') pending.reject(error);
     else if (reply?.outcome === 'full' && this.#host.stopping) pending.reject(stopping());
-    else if (reply?.outcome === 'full' && madeRoom) this.#parked.push(pending);
-    else this.#place(pending);
+    else if (reply?.outcome !== 'full' || !madeRoom) this.#place(pending);
+    else if (pending.patient) this.#parked.push(pending);
+    else pending.reject(diskFull(error));
   }
 
   #wakeIfIdle(): void {

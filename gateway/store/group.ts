@@ -14,6 +14,8 @@ export interface PendingTransaction {
   readonly transaction: Transaction;
   readonly register: readonly CursorPosition[];
   readonly keep: ReadonlySet<string> | undefined;
+  /** Whether it waits while its streams or the disk are full; else it is refused, as an append is. */
+  readonly patient: boolean;
   readonly bytes: number;
   readonly resolve: (results: unknown[]) => void;
   readonly reject: (error: Error) => void;

@@ -1,11 +1,10 @@
 import { GatewayError } from '../errors.ts';
-import type { Alarms } from '../ports/alarms.ts';
-import type { Clock } from '../ports/clock.ts';
 import type { Log } from '../ports/log.ts';
 import { Catalog } from './catalog.ts';
 import { StoreCounters } from './counters.ts';
 import { type Group, sizeOf } from './group.ts';
 import { GroupQueue, type QueueHost } from './group-queue.ts';
+import type { StoreParts } from './parts.ts';
 import type { CallAnswers, Changes, GroupReply, GroupRequest, LoadedState } from './protocol.ts';
 import { readerKey } from './readers.ts';
 import { HIGH_WATER_BYTES, notRunning, refusalOf, type StoreState, stopping } from './refusal.ts';
@@ -16,6 +15,7 @@ import type {
   AuditRow,
   CursorPosition,
   JournalStream,
+  ModuleOp,
   NewRecord,
   Reader,
   Store,
@@ -26,18 +26,7 @@ import type {
 import { Maintenance, Retry } from './upkeep.ts';
 import { WriterLink } from './writer-link.ts';
 
-export interface StoreParts {
-  /** Folder of the database; made when absent. */
-  readonly dir: string;
-  readonly durability: 'full' | 'normal';
-  readonly clock: Clock;
-  readonly log: Log;
-  readonly alarms: Alarms;
-  /** Files that export a `storeModule`, see {@link StoreModule}; loaded by the writer thread. */
-  readonly modules: readonly URL[];
-  /** Bytes of recently committed records kept in memory, over all streams. */
-  readonly tailBytes?: number;
-}
+export type { StoreParts } from './parts.ts';
 
 const TAIL_BYTES = 16 * 1024 * 1024;
 
@@ -183,8 +172,10 @@ class MainStore implements Store, StreamHost, QueueHost {
     stream: Stream<unknown>,
     records: readonly NewRecord<unknown>[],
     done: (error: Error | null) => void,
+    ops: readonly ModuleOp[],
   ): void {
-    this.#queue.append(stream, records, done);
+    if (ops.length === 0) this.#queue.append(stream, records, done);
+    else this.#queue.appendWith(stream, records, ops, done);
   }
 
   commit(transaction: Transaction): Promise<unknown[]> {
@@ -301,7 +292,8 @@ class MainStore implements Store, StreamHost, QueueHost {
         reject(refusal);
         return;
       }
-      this.#queue.commit({ transaction, register, keep, bytes: sizeOf(transaction), resolve, reject });
+      const bytes = sizeOf(transaction);
+      this.#queue.commit({ transaction, register, keep, patient: true, bytes, resolve, reject });
     });
   }
 

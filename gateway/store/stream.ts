@@ -16,6 +16,7 @@ import type {
   DeviceEntry,
   JournalRecord,
   JournalStream,
+  ModuleOp,
   NewRecord,
   StreamOptions,
   StreamStats,
@@ -26,6 +27,8 @@ const READ_BYTES = 1024 * 1024;
 /** A stream's encoding buffer that grew beyond this is given back when little of it is used. */
 const IDLE_BUFFER_BYTES = 128 * 1024;
 
+const NO_OPS: readonly ModuleOp[] = [];
+
 /** What a stream needs of the store that owns it. */
 export interface StreamHost {
   now(): number;
@@ -33,6 +36,7 @@ export interface StreamHost {
     stream: Stream<unknown>,
     records: readonly NewRecord<unknown>[],
     done: (error: Error | null) => void,
+    ops: readonly ModuleOp[],
   ): void;
   readSegments(
     stream: Stream<unknown>,
@@ -116,8 +120,12 @@ export class Stream<T> implements JournalStream<T> {
     return this.#figures.full;
   }
 
-  append(records: readonly NewRecord<T>[], done: (error: Error | null) => void): void {
-    this.#host.append(this as Stream<unknown>, records, done);
+  append(
+    records: readonly NewRecord<T>[],
+    done: (error: Error | null) => void,
+    ops: readonly ModuleOp[] = NO_OPS,
+  ): void {
+    this.#host.append(this as Stream<unknown>, records, done, ops);
   }
 
   read(after: number, limit: number): JournalRecord<T>[] | Promise<JournalRecord<T>[]> {

@@ -65,9 +65,14 @@ export interface JournalStream<T> {
   readonly tail: number;
   /**
    * Queues records for the next group commit, all or nothing. `done` gets null after the commit, or a coded error
-   * (`STORE_FULL`, `STORE_DEVICES`, `STOPPING`, …) when they were not stored.
+   * (`STORE_FULL`, `STORE_DEVICES`, `STOPPING`, …) when they were not stored. With `ops` the records and what these
+   * do are one transaction: both are stored or neither.
    */
-  append(records: readonly NewRecord<T>[], done: (error: Error | null) => void): void;
+  append(
+    records: readonly NewRecord<T>[],
+    done: (error: Error | null) => void,
+    ops?: readonly ModuleOp[],
+  ): void;
   /**
    * Committed records with seq > `after`, oldest first, at most `limit` (and about 1 MiB). Answers synchronously with
    * an array when they are in the in-memory tail, else with a promise. When records after `after` are no longer kept,

@@ -72,6 +72,11 @@ describe('retention', () => {
     expect(refused).toMatchObject({ code: 'STORE_FULL' });
     expect(stored).toBeGreaterThan(40);
     expect(alarms.active().map((alarm) => alarm.kind)).toContain('journal-full');
+    // What a door appends is refused also when operations come along with it: its client must be told.
+    const withOps = await new Promise((resolve) =>
+      stream.append([record('with an operation')], resolve, [{ op: 'none.such', args: null }]),
+    );
+    expect(withOps).toMatchObject({ code: 'STORE_FULL' });
     // A consumer's output into a full stream waits for room instead of failing.
     let waited = false;
     const output = store.commit({ appends: [{ stream: 's', records: [record('from a consumer')] }] });

@@ -126,6 +126,37 @@ describe('transactions', () => {
     await again.stop();
   });
 
+  it('carries operations along with appended records: both are stored or neither', async () => {
+    const module = new URL('./counter-module.ts', import.meta.url);
+    const { store } = await startedStore(temporaryFolder(), { modules: [module] });
+    const stream = store.stream('s', { ...TEXT, maxDevices: 1 });
+    const add = (by: number) => [{ op: 'counter.add', args: { name: 'n', by } }];
+    const appendWith = (value: string, by: number, device = 'd1') =>
+      new Promise<void>((resolve, reject) => {
+        const done = (error: Error | null) => (error ? reject(error) : resolve());
+        stream.append([record(value, device)], done, add(by));
+      });
+    const outcomes = await Promise.allSettled([
+      appendWith('a', 3),
+      append(stream, record('b')),
+      appendWith('its operation fails', -9),
+      appendWith('its device is one too many', 5, 'd2'),
+      appendWith('c', -1),
+    ]);
+    expect(outcomes.map(({ status }) => status)).toEqual([
+      'fulfilled',
+      'fulfilled',
+      'rejected',
+      'rejected',
+      'fulfilled',
+    ]);
+    expect(outcomes[2]).toMatchObject({ reason: { code: 'USAGE' } });
+    expect(outcomes[3]).toMatchObject({ reason: { code: 'STORE_DEVICES' } });
+    expect(await store.query('counter.value', 'n')).toBe(2);
+    expect((await readAll(stream)).map(({ value }) => value).sort()).toEqual(['a', 'b', 'c']);
+    await store.stop();
+  });
+
   it('fails alone, and the records around it stay numbered without a gap', async () => {
     const { store } = await startedStore(temporaryFolder());
     const stream = store.stream('s', TEXT);

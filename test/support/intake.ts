@@ -1,4 +1,6 @@
+import { asGatewayError } from '../../gateway/errors.ts';
 import type { Disposition, Inbound, Intake } from '../../gateway/ports/source.ts';
+import type { ModuleOp } from '../../gateway/store/types.ts';
 
 export interface RecordingIntake extends Intake {
   /** Every message offered, in order, with its own copy of the payload. */
@@ -11,6 +13,8 @@ export interface RecordingIntake extends Intake {
   release(count?: number): void;
   /** What becomes of a message; default: stored as one reading. */
   answer: (message: Inbound) => Disposition;
+  /** Stores what doors send along with a message that is not refused; default: nothing does. */
+  runOps: (ops: readonly ModuleOp[]) => Promise<unknown>;
 }
 
 /** An intake that keeps what it is offered in memory and answers when it is told to. */
@@ -24,6 +28,7 @@ export function recordingIntake(routes: (address: string) => boolean = () => tru
       return held.length;
     },
     answer: () => ({ kind: 'stored', readings: 1 }),
+    runOps: async () => [],
     hold() {
       holding = true;
     },
@@ -35,8 +40,18 @@ export function recordingIntake(routes: (address: string) => boolean = () => tru
     offer(message, done) {
       const copy = { ...message, payload: Uint8Array.from(message.payload) };
       offered.push(copy);
-      if (holding) held.push(() => done(intake.answer(copy)));
-      else queueMicrotask(() => done(intake.answer(copy)));
+      const settle = (): void => {
+        const disposition = intake.answer(copy);
+        const ops = disposition.kind === 'refused' ? [] : (copy.ops ?? []);
+        if (ops.length === 0) done(disposition);
+        else
+          intake.runOps(ops).then(
+            () => done(disposition),
+            (error: unknown) => done({ kind: 'refused', error: asGatewayError(error) }),
+          );
+      };
+      if (holding) held.push(settle);
+      else queueMicrotask(settle);
     },
   };
   return intake;

@@ -39,6 +39,7 @@ export type BrokerOverrides = Partial<Omit<MqttBrokerOptions, 'limits' | 'intake
 export function buildBroker(overrides: BrokerOverrides = {}) {
   const intake = (overrides.intake as RecordingIntake | undefined) ?? recordingIntake();
   const store = overrides.store ?? moduleStore(storeModule);
+  intake.runOps = (ops) => store.commit({ ops });
   const access = scriptedAccess();
   const alarms = recordingAlarms();
   const log = recordingLog();
