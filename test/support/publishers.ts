@@ -15,6 +15,8 @@ export interface PublisherOptions {
   readonly rate: number;
   /** Most readings of one device without an acknowledgement. */
   readonly window?: number;
+  /** Characters of a field `note` that makes readings larger; default 0, no such field. */
+  readonly note?: number;
 }
 
 const TICK_MS = 20;
@@ -23,6 +25,7 @@ const TICK_MS = 20;
 export async function startPublishers(options: PublisherOptions): Promise<Publisher> {
   const acknowledged: string[] = [];
   const window = options.window ?? 20;
+  const note = options.note ? { note: 'x'.repeat(options.note) } : {};
   const perTick = (options.rate * TICK_MS) / 1000 / options.devices;
   const devices = Array.from({ length: options.devices }, (_, index) => {
     const name = `device-${index}`;
@@ -43,7 +46,7 @@ export async function startPublishers(options: PublisherOptions): Promise<Publis
         device.credit--;
         const n = device.next++;
         device.pending.add(n);
-        const body = JSON.stringify({ n, value: Math.sin(n / 7) + (n % 97 === 0 ? 5 : 0) });
+        const body = JSON.stringify({ n, value: Math.sin(n / 7) + (n % 97 === 0 ? 5 : 0), ...note });
         device.client.publish(`aimx/s/${options.stream}/${device.name}`, body, { qos: 1 }, (error) => {
           device.pending.delete(n);
           if (!error) acknowledged.push(`${device.name}:${n}`);
