@@ -8,6 +8,7 @@ import type { Log } from '../gateway/ports/log.ts';
 import type { Publisher } from '../gateway/ports/publisher.ts';
 import type { Sink } from '../gateway/ports/sink.ts';
 import type { Source } from '../gateway/ports/source.ts';
+import { STATUS_TOPIC, statusPayload } from '../gateway/system/status-topic.ts';
 import { createEvmChain } from './evm/index.ts';
 import { createMqttBroker, type MqttBrokerOptions } from './mqtt-broker/index.ts';
 import { createExternalBroker } from './mqtt-client/index.ts';
@@ -84,6 +85,7 @@ export function createMqttDoor(parts: MqttParts): MqttDoor {
       streams,
       limits,
       name: config.gateway.name,
+      presence: { topic: STATUS_TOPIC, offline: statusPayload('offline', config.gateway.name) },
     });
     return Object.assign(door, { disconnect: () => {}, connections: () => 0 });
   }

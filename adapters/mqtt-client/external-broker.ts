@@ -6,7 +6,7 @@ import type { Clock } from '../../gateway/ports/clock.ts';
 import type { Log } from '../../gateway/ports/log.ts';
 import type { Outbound, Publisher } from '../../gateway/ports/publisher.ts';
 import type { Intake, Source } from '../../gateway/ports/source.ts';
-import { BackOff } from './back-off.ts';
+import { Backoff, LINK } from '../../gateway/system/backoff.ts';
 import { type BrokerAddress, brokerAddress, openBrokerStream } from './broker-stream.ts';
 import { sharedFilters, streamFilters } from './filters.ts';
 import { InOrder } from './in-order.ts';
@@ -32,6 +32,11 @@ export interface ExternalBrokerOptions {
   readonly clock: Clock;
   readonly log: Log;
   readonly alarms: Alarms;
+  /**
+   * Retained message that tells whether this gateway is there: `offline` is the will, and what was last published to
+   * `topic` is published again after a reconnection, because the broker has sent the will meanwhile.
+   */
+  readonly presence?: { readonly topic: string; readonly offline: string };
   /** 0 ≤ x < 1, spreads reconnections; default Math.random. */
   readonly random?: () => number;
 }
@@ -65,7 +70,7 @@ class Client implements ExternalBroker {
   readonly name = 'mqtt';
   readonly #options: ExternalBrokerOptions;
   readonly #log: Log;
-  readonly #backOff: BackOff;
+  readonly #backoff: Backoff;
   readonly #counts = { connects: 0, received: 0, acknowledged: 0, refused: 0, oversize: 0 };
   readonly #published = { published: 0, publishFailures: 0 };
   #address: BrokerAddress | null = null;
@@ -76,11 +81,12 @@ class Client implements ExternalBroker {
   #stopping = false;
   #cancelRetry: (() => void) | null = null;
   #subscribed: (() => void) | null = null;
+  #presence: Outbound | null = null;
 
   constructor(options: ExternalBrokerOptions) {
     this.#options = options;
     this.#log = options.log.child('mqtt');
-    this.#backOff = new BackOff(options.random ?? Math.random);
+    this.#backoff = new Backoff(LINK, options.random);
   }
 
   get addresses(): readonly string[] {
@@ -88,7 +94,7 @@ class Client implements ExternalBroker {
   }
 
   async start(signal: AbortSignal): Promise<void> {
-    const { broker, limits } = this.#options;
+    const { broker, limits, presence } = this.#options;
     this.#stopping = false;
     this.#address = brokerAddress(broker.url, broker.ca);
     const password = broker.passwordFile === undefined ? undefined : await readSecret(broker.passwordFile);
@@ -106,6 +112,9 @@ class Client implements ExternalBroker {
       resubscribe: false,
       queueQoSZero: false,
       manualConnect: true,
+      ...(presence
+        ? { will: { topic: presence.topic, payload: Buffer.from(presence.offline), qos: 1, retain: true } }
+        : {}),
       ...(broker.username === undefined ? {} : { username: broker.username }),
       ...(password === undefined ? {} : { password }),
       ...(five
@@ -201,16 +210,20 @@ class Client implements ExternalBroker {
   }
 
   #onReady(): void {
-    this.#backOff.reset();
+    this.#backoff.reset();
     this.#options.alarms.clear('broker-lost');
     this.#log.info({ broker: this.#options.broker.url }, `mqtt: connected to ${this.#options.broker.url}`);
     this.#subscribed?.();
+    if (!this.#presence) return;
+    this.#publishOne(this.#presence).catch((error: Error) =>
+      this.#log.warn({ error: error.message }, 'mqtt: could not say that the gateway is online again'),
+    );
   }
 
   #onClose(): void {
     if (this.#stopping || this.#cancelRetry) return;
     const { broker, alarms, clock } = this.#options;
-    const wait = this.#backOff.next();
+    const wait = this.#backoff.next();
     this.#log.warn(
       { broker: broker.url },
       `mqtt: lost ${broker.url}, retrying in ${Math.round(wait / 100) / 10} s`,
@@ -232,7 +245,9 @@ class Client implements ExternalBroker {
     await Promise.all(messages.map((message) => this.#publishOne(message)));
   }
 
-  #publishOne({ topic, payload, qos, retain }: Outbound): Promise<void> {
+  #publishOne(message: Outbound): Promise<void> {
+    const { topic, payload, qos, retain } = message;
+    if (topic === this.#options.presence?.topic) this.#presence = message;
     const client = this.#client;
     const { broker, clock } = this.#options;
     if (!client?.connected) {

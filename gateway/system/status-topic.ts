@@ -6,6 +6,10 @@ import { version } from './version.ts';
 
 export const STATUS_TOPIC = 'aimx/status';
 
+/** The payload: `startedAt` in ms since the epoch, absent in a will, which is written before the start. */
+export const statusPayload = (state: 'online' | 'offline', gateway: string, startedAt?: number): string =>
+  JSON.stringify({ state, gateway, version: version(), ...(startedAt === undefined ? {} : { startedAt }) });
+
 /** Publishes `aimx/status`, retained: `online` once everything has started, `offline` at a clean stop. */
 export function createStatusTopic(parts: {
   publisher: Publisher;
@@ -16,7 +20,7 @@ export function createStatusTopic(parts: {
   const { publisher, gateway, clock, log } = parts;
   let startedAt = 0;
   const tell = async (state: 'online' | 'offline'): Promise<void> => {
-    const payload = JSON.stringify({ state, gateway, version: version(), startedAt });
+    const payload = statusPayload(state, gateway, startedAt);
     try {
       await publisher.publish([{ topic: STATUS_TOPIC, payload, qos: 1, retain: true }]);
     } catch (error) {

@@ -1,7 +1,6 @@
 import { chmodSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { BackOff } from '../../../adapters/mqtt-client/back-off.ts';
 import { streamFilters } from '../../../adapters/mqtt-client/filters.ts';
 import { streamSection } from '../../../gateway/config/schema.ts';
 import { GatewayError } from '../../../gateway/errors.ts';
@@ -132,18 +131,6 @@ describe('the external broker', () => {
     broker.raw(Buffer.from([0x32, 3, 0, 9, 65]));
     await until(() => first.closed, 'the connection to close');
     await until(() => client.stats().connects === 2, 'a new connection');
-  });
-});
-
-describe('BackOff', () => {
-  test('doubles up to 30 s and stays within its upper half', () => {
-    const low = new BackOff(() => 0);
-    const high = new BackOff(() => 0.999999);
-    const waits = Array.from({ length: 10 }, () => [low.next(), high.next()]);
-    expect(waits[0]).toEqual([250, 500]);
-    expect(waits.at(-1)).toEqual([15_000, 30_000]);
-    high.reset();
-    expect(high.next()).toBe(500);
   });
 });
 

@@ -110,6 +110,28 @@ describe.skipIf(path === null)('with Mosquitto as external broker', () => {
     await client.publish([message]);
   });
 
+  test('tells by will that it is gone, and that it is back after a reconnection', async () => {
+    const broker = await startMosquitto(path!);
+    const presence = { topic: 'aimx/status', offline: 'offline' };
+    const first = await running(`mqtt://127.0.0.1:${broker.port}`, { presence });
+    await first.client.publish([{ topic: 'aimx/status', payload: 'online', qos: 1, retain: true }]);
+    await broker.kill('SIGKILL');
+    await broker.start();
+    const watcher = await device(broker.port);
+    const states: string[] = [];
+    watcher.on('message', (_topic, payload) => states.push(`${payload}`));
+    await watcher.subscribeAsync('aimx/status', { qos: 1 });
+    await until(() => states.at(-1) === 'online', 'the state to be told to the new broker');
+    // A second client with the same identifier takes the session over: for the broker the first one has failed.
+    const rival = await mqtt.connectAsync(`mqtt://127.0.0.1:${broker.port}`, {
+      clientId: 'aimx-test',
+      reconnectPeriod: 0,
+    });
+    onTestFinished(() => rival.endAsync(true));
+    await until(() => states.includes('offline'), 'the will');
+    await until(() => states.at(-1) === 'online', 'the state after the reconnection');
+  });
+
   test('kill -9 of the gateway at any instant: every reading the broker took is journalled', async () => {
     const { port } = await startMosquitto(path!);
     const folder = temporaryFolder();
