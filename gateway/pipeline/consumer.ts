@@ -14,8 +14,8 @@ import { Wake } from './wake.ts';
 
 /** Records taken before other work on the thread gets its turn. */
 const PULL = 512;
-/** Units at the model or being committed: while one syncs the next is computed, a third forms. */
-const IN_FLIGHT = 2;
+/** Units at the model or being committed: enough that a commit takes along as much as the doors put into it. */
+const IN_FLIGHT = 4;
 /** A unit is closed at this many jobs (or four batches), or bytes of jobs. */
 const UNIT_JOBS = 1024;
 const UNIT_BYTES = 4 * 1024 * 1024;

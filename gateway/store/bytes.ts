@@ -121,15 +121,16 @@ export class GrowableBytes implements ByteWriter {
   }
 }
 
+const float64 = new Float64Array(1);
+const float64Bytes = new Uint8Array(float64.buffer);
+
 /** Reads what {@link GrowableBytes} wrote. Throws RangeError past the end, never reads outside. */
 export class ByteReader {
   at: number;
   readonly #bytes: Uint8Array;
-  readonly #view: DataView;
 
   constructor(bytes: Uint8Array, at = 0) {
     this.#bytes = bytes;
-    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     this.at = at;
   }
 
@@ -138,28 +139,25 @@ export class ByteReader {
   }
 
   u8(): number {
-    const value = this.#view.getUint8(this.at);
-    this.at += 1;
-    return value;
+    return this.#bytes[this.#pass(1)]!;
   }
 
   u16(): number {
-    const value = this.#view.getUint16(this.at, true);
-    this.at += 2;
-    return value;
+    const at = this.#pass(2);
+    return this.#bytes[at]! | (this.#bytes[at + 1]! << 8);
   }
 
   u32(): number {
-    const value = this.#view.getUint32(this.at, true);
-    this.at += 4;
-    return value;
+    const bytes = this.#bytes;
+    const at = this.#pass(4);
+    return (bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24)) >>> 0;
   }
 
   varint(): number {
     let value = 0;
     let factor = 1;
     for (;;) {
-      const byte = this.#view.getUint8(this.at++);
+      const byte = this.#bytes[this.#pass(1)]!;
       value += (byte & 127) * factor;
       if (byte < 128) break;
       factor *= 128;
@@ -169,22 +167,36 @@ export class ByteReader {
   }
 
   f64(): number {
-    const value = this.#view.getFloat64(this.at, true);
-    this.at += 8;
-    return value;
+    const at = this.#pass(8);
+    for (let i = 0; i < 8; i++) float64Bytes[i] = this.#bytes[at + i]!;
+    return float64[0]!;
   }
 
   string(): string {
-    const bytes = this.bytes(this.varint());
-    return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8');
+    const length = this.varint();
+    const from = this.#bytes.byteOffset + this.#pass(length);
+    return bufferOf(this.#bytes.buffer).toString('utf8', from, from + length);
   }
 
   /** A view of the next `length` bytes. */
   bytes(length: number): Uint8Array {
-    const end = this.at + length;
-    if (!(length >= 0) || end > this.#bytes.length) throw new RangeError('read past the end');
-    const view = this.#bytes.subarray(this.at, end);
-    this.at = end;
-    return view;
+    const at = this.#pass(length);
+    return this.#bytes.subarray(at, at + length);
   }
+
+  /** Where the next `length` bytes begin. */
+  #pass(length: number): number {
+    const { at } = this;
+    if (!(length >= 0) || at + length > this.#bytes.length) throw new RangeError('read past the end');
+    this.at = at + length;
+    return at;
+  }
+}
+
+let lastBuffer: Buffer = Buffer.alloc(0);
+
+/** All of `memory`; one view serves the many strings of a segment. */
+function bufferOf(memory: ArrayBufferLike): Buffer {
+  if (lastBuffer.buffer !== memory) lastBuffer = Buffer.from(memory);
+  return lastBuffer;
 }

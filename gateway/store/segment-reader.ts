@@ -52,6 +52,7 @@ export function readSegment(segment: Uint8Array): SegmentContent | null {
   if (found === null) return null;
   const { head, start, end } = found;
   const view = viewOf(segment);
+  const reader = new ByteReader(segment);
   const records: StoredRecord[] = [];
   let next = 0;
   for (let at = start; at < end && next < head.count; ) {
@@ -60,7 +61,7 @@ export function readSegment(segment: Uint8Array): SegmentContent | null {
       at = resync(segment, view, at, end, next, head.count);
       continue;
     }
-    const record = parseRecord(segment, view, at, length, head);
+    const record = parseRecord(segment, view, reader, at, length, head);
     if (record !== null) {
       records.push(record);
       next = record.ordinal + 1;
@@ -139,13 +140,14 @@ function resync(
 function parseRecord(
   segment: Uint8Array,
   view: DataView,
+  reader: ByteReader,
   at: number,
   length: number,
   head: SegmentHead,
 ): StoredRecord | null {
   const device = head.devices[view.getUint16(at + 10, true)];
   if (device === undefined) return null;
-  const reader = new ByteReader(segment, at + RECORD_FIXED_BYTES);
+  reader.at = at + RECORD_FIXED_BYTES;
   const flags = reader.varint();
   const arrival = head.firstArrival + reader.varint();
   return {
