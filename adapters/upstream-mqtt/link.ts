@@ -3,7 +3,7 @@ import { connect, type IClientOptions, type IConnackPacket, type MqttClient } fr
 import type { UpstreamConfig } from '../../gateway/config/schema.ts';
 import type { Clock } from '../../gateway/ports/clock.ts';
 import type { Log } from '../../gateway/ports/log.ts';
-import { reconnectPauses } from './reconnect.ts';
+import { Backoff, LINK } from '../../gateway/system/backoff.ts';
 
 const CONNECT_TIMEOUT_MS = 15_000;
 const KEEP_ALIVE_S = 30;
@@ -33,11 +33,10 @@ const NO_LIMITS: LinkLimits = { receiveMaximum: 65_535, maximumPacketSize: Numbe
  */
 export class Link {
   readonly #parts: LinkParts;
-  readonly #pauses: () => Generator<number, never>;
   #client: MqttClient | undefined;
   #limits = NO_LIMITS;
   #running = false;
-  #attempts: Generator<number, never>;
+  readonly #backoff: Backoff;
   #cancelAttempt: (() => void) | undefined;
   #onUp: () => void = () => {};
   #onAttempt: () => void = () => {};
@@ -47,8 +46,7 @@ export class Link {
 
   constructor(parts: LinkParts) {
     this.#parts = parts;
-    this.#pauses = () => reconnectPauses(parts.random);
-    this.#attempts = this.#pauses();
+    this.#backoff = new Backoff(LINK, parts.random);
   }
 
   get client(): MqttClient | undefined {
@@ -146,7 +144,7 @@ export class Link {
       maximumPacketSize: maximumPacketSize ?? NO_LIMITS.maximumPacketSize,
     };
     this.connected = true;
-    this.#attempts = this.#pauses();
+    this.#backoff.reset();
     this.#onAttempt();
     this.#onUp();
   }
@@ -168,7 +166,7 @@ export class Link {
     this.#onAttempt();
     if (!this.#running) return;
     const { clock, log, mqtt } = this.#parts;
-    const pause = this.#attempts.next().value;
+    const pause = this.#backoff.next();
     log.debug(
       { url: withoutUser(mqtt.url), reason, retryMs: pause },
       'mqtt: no connection upstream, trying again',

@@ -2,6 +2,7 @@ import type { Alarms } from '../ports/alarms.ts';
 import type { Signer } from '../ports/chain.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Log } from '../ports/log.ts';
+import { Backoff, type Schedule } from '../system/backoff.ts';
 import { toHex } from './bytes.ts';
 import { headDigest, separatorOf } from './documents.ts';
 import { BOOT } from './meter.ts';
@@ -36,7 +37,7 @@ export interface SettlerStats {
 }
 
 const ROUND_MS = 1_000;
-const MAX_BACKOFF_MS = 30_000;
+const CHAIN: Schedule = { first: ROUND_MS, last: 30_000, jitter: 0 };
 /** An unreachable chain is worth an alarm only when it stays so. */
 const ALARM_AFTER_MS = 60_000;
 /** Signatures take a good half millisecond each; more than this wait for the next round. */
@@ -62,7 +63,7 @@ export class Settler {
   #cancel: (() => void) | undefined;
   #running: Promise<void> | undefined;
   #stopped = false;
-  #backoffMs = 0;
+  readonly #backoff = new Backoff(CHAIN);
   #postAt = 0;
   #pruneAt = 0;
   #unavailableSince: number | undefined;
@@ -171,7 +172,7 @@ export class Settler {
 
   #settled(round: Extract<Round, { kind: 'settled' }>): void {
     const { log, alarms, book } = this.#parts;
-    this.#backoffMs = 0;
+    this.#backoff.reset();
     this.#unavailableSince = undefined;
     for (const kind of ['billing-chain', 'billing-head', 'billing-fee']) alarms.clear(kind);
     for (const hash of round.sent) log.info({ tx: toHex(hash) }, 'billing: sent a batch to the ledger');
@@ -196,14 +197,11 @@ export class Settler {
     const { clock, log, alarms } = this.#parts;
     const now = clock.monotonic();
     this.#unavailableSince ??= now;
-    this.#backoffMs = Math.min(MAX_BACKOFF_MS, Math.max(ROUND_MS, this.#backoffMs * 2));
-    this.#postAt = now + this.#backoffMs;
+    const retryMs = this.#backoff.next();
+    this.#postAt = now + retryMs;
     this.#stats = { ...this.#stats, chain: 'unavailable' };
     const { code, reason } = round;
-    log.warn(
-      { code, reason, retryMs: this.#backoffMs },
-      'billing: cannot post, receipts wait in the database',
-    );
+    log.warn({ code, reason, retryMs }, 'billing: cannot post, receipts wait in the database');
     if (code === 'unreachable' && now - this.#unavailableSince < ALARM_AFTER_MS) return;
     alarms.raise({
       kind: 'billing-chain',

@@ -2,12 +2,10 @@ import { asGatewayError } from '../errors.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Log } from '../ports/log.ts';
 import type { StateRow, Store } from '../store/types.ts';
+import { Backoff, LOCAL } from '../system/backoff.ts';
 import type { ConsumerState } from './consumer-state.ts';
 import type { RecordSource } from './source.ts';
 import type { Outcome, Unit } from './unit.ts';
-
-const FIRST_RETRY_MS = 100;
-const LAST_RETRY_MS = 5_000;
 
 export interface CommitContext<Job> {
   readonly name: string;
@@ -33,13 +31,14 @@ export async function commitUnit<Job>(context: CommitContext<Job>): Promise<void
     states: stateRows(context),
     ops: outcome.ops,
   };
-  for (let delay = FIRST_RETRY_MS; ; delay = Math.min(delay * 2, LAST_RETRY_MS)) {
+  for (const backoff = new Backoff(LOCAL); ; ) {
     try {
       await store.commit(transaction);
       return;
     } catch (error) {
       const coded = asGatewayError(error);
       if (signal.aborted || coded.code === 'STOPPING') throw error;
+      const delay = backoff.next();
       log.warn(
         { code: coded.code, retryMs: delay },
         `${name}: commit failed (${coded.message}), trying again`,

@@ -3,11 +3,9 @@ import type { Clock } from '../ports/clock.ts';
 import type { Inference, ModelAnswer, ModelInfo, ModelInput } from '../ports/inference.ts';
 import type { Log } from '../ports/log.ts';
 import type { ClosedWindow } from '../stream/window.ts';
+import { Backoff, LOCAL } from '../system/backoff.ts';
 import { pause } from './commit.ts';
 import { KeptStates } from './kept-states.ts';
-
-const FIRST_RETRY_MS = 100;
-const LAST_RETRY_MS = 5_000;
 
 /** Answers that say that no model serves, and nothing about the window: it waits. */
 const ABSENT: ReadonlySet<string> = new Set<ErrorCode>(['MODEL_REFUSED', 'MODEL_HOST', 'STOPPING']);
@@ -102,7 +100,7 @@ export class ModelCalls {
 
   async #ask(items: readonly ModelInput[], { deadline, signal }: Patience): Promise<ModelAnswer[]> {
     const { inference, model, clock, log } = this.#options;
-    for (let delay = FIRST_RETRY_MS; ; delay = Math.min(delay * 2, LAST_RETRY_MS)) {
+    for (const backoff = new Backoff(LOCAL); ; ) {
       try {
         const answers = await inference.run(model, items, { deadline });
         const absent = answers.find((answer) => !answer.ok && ABSENT.has(answer.code));
@@ -111,6 +109,7 @@ export class ModelCalls {
       } catch (error) {
         const { code, message } = asGatewayError(error);
         if (signal.aborted || code === 'STOPPING') throw error;
+        const delay = backoff.next();
         log.warn({ code, retryMs: delay }, `model ${model}: no answer (${message}), trying again`);
         await pause(clock, delay, signal);
       }

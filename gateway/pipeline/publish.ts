@@ -5,15 +5,13 @@ import type { Log } from '../ports/log.ts';
 import type { Outbound, Publisher } from '../ports/publisher.ts';
 import type { JournalRecord, JournalStream, Store } from '../store/types.ts';
 import type { Condition } from '../stream/condition.ts';
+import { Backoff, LOCAL } from '../system/backoff.ts';
 import { pause } from './commit.ts';
 import { Wake } from './wake.ts';
 
 /** Results, and characters of them, per hand-over to the broker: two of these fit what it buffers for a client. */
 const BATCH = 1024;
 const BATCH_CHARACTERS = 512 * 1024;
-const FIRST_RETRY_MS = 100;
-const LAST_RETRY_MS = 30_000;
-
 export interface ResultPublisherOptions {
   readonly pipeline: string;
   readonly gateway: string;
@@ -70,7 +68,7 @@ export class ResultPublisher {
   async #run(from: number): Promise<void> {
     const { results } = this.#options;
     let after = from;
-    let delay = FIRST_RETRY_MS;
+    const backoff = new Backoff(LOCAL);
     while (!this.#abort.signal.aborted) {
       try {
         const { head } = results;
@@ -84,11 +82,10 @@ export class ResultPublisher {
         // While the cursor follows one batch the next is published; no more than that, lest clients be flooded.
         await this.#moved;
         this.#moved = this.#moveCursor(after);
-        delay = FIRST_RETRY_MS;
+        backoff.reset();
       } catch (error) {
         if (this.#abort.signal.aborted) return;
-        await this.#retryIn(delay, error, 'publish');
-        delay = Math.min(delay * 2, LAST_RETRY_MS);
+        await this.#retryIn(backoff.next(), error, 'publish');
       }
     }
   }
@@ -96,13 +93,13 @@ export class ResultPublisher {
   /** Rejects never; stopped before it worked, the batch is published again after the next start. */
   async #moveCursor(seq: number): Promise<void> {
     const { results, store } = this.#options;
-    for (let delay = FIRST_RETRY_MS; ; delay = Math.min(delay * 2, LAST_RETRY_MS)) {
+    for (const backoff = new Backoff(LOCAL); ; ) {
       try {
         await store.commit({ cursors: [{ consumer: this.#name, stream: results.name, seq }] });
         return;
       } catch (error) {
         if (this.#abort.signal.aborted) return;
-        await this.#retryIn(delay, error, 'move its cursor');
+        await this.#retryIn(backoff.next(), error, 'move its cursor');
       }
     }
   }

@@ -3,7 +3,7 @@ import type { Clock } from '../ports/clock.ts';
 import type { Log } from '../ports/log.ts';
 import type { Delivery, Sink } from '../ports/sink.ts';
 import type { CursorMove, Store, Transaction } from '../store/types.ts';
-import { backoff } from './backoff.ts';
+import { Backoff, LINK } from '../system/backoff.ts';
 import type { Batch, Feed } from './feed.ts';
 import { Outbox, type Quota } from './outbox.ts';
 import { parkedRecord } from './parked.ts';
@@ -65,7 +65,7 @@ export class Forwarder {
   #listening = false;
   #turn = 0;
   #up = false;
-  #pauses: Iterator<number, never>;
+  readonly #backoff: Backoff;
   #cancelDownAlarm: (() => void) | undefined;
   #delivered = 0;
   #refused = 0;
@@ -78,7 +78,7 @@ export class Forwarder {
     this.#link = new Pause(parts.clock);
     this.#rate = new Rate(parts.clock.monotonic());
     this.#incoming = new Rate(parts.clock.monotonic());
-    this.#pauses = backoff(parts.random);
+    this.#backoff = new Backoff(LINK, parts.random);
   }
 
   async start(signal: AbortSignal): Promise<void> {
@@ -242,7 +242,7 @@ export class Forwarder {
     const { sink, clock, log, down } = this.#parts;
     this.#delivered += count;
     this.#rate.add(count, clock.monotonic());
-    this.#pauses = backoff(this.#parts.random);
+    this.#backoff.reset();
     this.#cancelDownAlarm?.();
     this.#cancelDownAlarm = undefined;
     down.clear(sink.id);
@@ -254,7 +254,7 @@ export class Forwarder {
   async #failed(reason: string, retryAfterMs: number | undefined, signal: AbortSignal): Promise<void> {
     if (signal.aborted) return;
     const { sink, clock, log, down } = this.#parts;
-    const pause = Math.max(this.#pauses.next().value, Math.min(retryAfterMs ?? 0, MAX_RETRY_AFTER_MS));
+    const pause = Math.max(this.#backoff.next(), Math.min(retryAfterMs ?? 0, MAX_RETRY_AFTER_MS));
     this.#lastError = { time: clock.now(), reason };
     const fields = { sink: sink.id, reason, retryMs: pause };
     if (this.#up || this.#cancelDownAlarm === undefined)

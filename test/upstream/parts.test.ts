@@ -1,7 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { FieldValue } from '../../gateway/ports/reading.ts';
-import { backoff } from '../../gateway/upstream/backoff.ts';
 import { readingDocuments, textDocuments } from '../../gateway/upstream/documents.ts';
 import { Gaps } from '../../gateway/upstream/gaps.ts';
 import { Pause } from '../../gateway/upstream/pause.ts';
@@ -9,33 +8,6 @@ import { Rate } from '../../gateway/upstream/rate.ts';
 import { SharedAlarm } from '../../gateway/upstream/shared-alarm.ts';
 import { recordingAlarms } from '../support/alarms.ts';
 import { manualClock } from '../support/clock.ts';
-
-const take = (schedule: Iterator<number, never>, count: number): number[] =>
-  Array.from({ length: count }, () => schedule.next().value);
-
-describe('back-off', () => {
-  test('doubles its ceiling up to 30 s', () => {
-    expect(
-      take(
-        backoff(() => 1),
-        10,
-      ),
-    ).toEqual([250, 500, 1000, 2000, 4000, 8000, 16000, 30000, 30000, 30000]);
-  });
-
-  test('takes a uniform part of it', () => {
-    fc.assert(
-      fc.property(fc.double({ min: 0, max: 0.999, noNaN: true }), fc.nat(50), (part, tries) => {
-        const pause = take(
-          backoff(() => part),
-          tries + 1,
-        ).at(-1)!;
-        expect(pause).toBe(Math.round(part * Math.min(30_000, 250 * 2 ** tries)));
-      }),
-      { seed: 20260608 },
-    );
-  });
-});
 
 describe('gaps', () => {
   test('are what came while it was closed', () => {
