@@ -2,13 +2,14 @@ import { ConfigError, issueText } from '../config/index.ts';
 import type { Config } from '../config/schema.ts';
 import { asGatewayError } from '../errors.ts';
 import { readLocalApi } from '../security/local-api.ts';
+import { bundledModels } from '../system/version.ts';
 import { findApi } from './api.ts';
 import type { Command, CommandContext } from './command.ts';
 import { bad, type Finding, ok, warn } from './doctor/finding.ts';
 import { machineFindings, runtimeFindings } from './doctor/machine.ts';
 import { portFindings } from './doctor/ports.ts';
 import { reachFindings } from './doctor/reach.ts';
-import { bundledModels, installedModels } from './installed-models.ts';
+import { installedModels } from './installed-models.ts';
 import type { Style } from './ui/style.ts';
 
 /** `doctor`: what is wrong and the command that mends it, with the gateway running or not. */

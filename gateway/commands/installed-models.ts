@@ -3,10 +3,7 @@ import { dirname, join, resolve } from 'node:path';
 import type { InstalledModel } from '../config/rules/draft.ts';
 import { readYaml } from '../config/source.ts';
 import type { GatewayError } from '../errors.ts';
-import { packageRoot } from '../system/version.ts';
-
-/** Folder of the bundles that come with the gateway. */
-export const bundledModels = (): string => join(packageRoot(), 'models');
+import { bundledModels } from '../system/version.ts';
 
 /** Bundles that a configuration can refer to. */
 export interface InstalledModels {

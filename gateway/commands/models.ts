@@ -6,8 +6,8 @@ import { scanBundles } from '../inference/registry.ts';
 import { type VerifyOptions, verifyBundle } from '../inference/verify.ts';
 import { systemClock } from '../system/clock.ts';
 import { createLog } from '../system/log.ts';
+import { bundledModels } from '../system/version.ts';
 import type { Command, CommandContext, ExitCode } from './command.ts';
-import { bundledModels } from './installed-models.ts';
 import { runSubcommand, type Subcommand, theWord } from './subcommands.ts';
 import { table } from './ui/table.ts';
 

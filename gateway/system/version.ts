@@ -11,6 +11,9 @@ export function packageRoot(): string {
   }
 }
 
+/** Folder of the model bundles that come with the gateway. */
+export const bundledModels = (): string => join(packageRoot(), 'models');
+
 /** Version of this package. */
 export function version(): string {
   const file = join(packageRoot(), 'package.json');
