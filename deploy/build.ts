@@ -13,15 +13,20 @@ const SOURCES = ['gateway', 'adapters', 'models', 'deploy/contracts', 'deploy/de
 
 rmSync(dist, { recursive: true, force: true });
 const compiler = join(dirname(fileURLToPath(import.meta.resolve('typescript/package.json'))), 'bin/tsc');
-const compiled = spawnSync(process.execPath, [compiler, '-p', join(root, 'deploy/tsconfig.build.json')], {
-  stdio: 'inherit',
-});
-if (compiled.status !== 0) process.exit(compiled.status ?? 1);
+const page = join(root, 'gateway/http/page/client');
+const inDist = ['--noEmit', 'false', '--rootDir', root, '--outDir', dist];
+for (const words of [
+  ['-p', join(root, 'deploy/tsconfig.build.json')],
+  ['-p', page, ...inDist],
+]) {
+  const compiled = spawnSync(process.execPath, [compiler, ...words], { stdio: 'inherit' });
+  if (compiled.status !== 0) process.exit(compiled.status ?? 1);
+}
 
 for (const folder of SOURCES) {
   cpSync(join(root, folder), join(dist, folder), {
     recursive: true,
-    filter: (source) => !/\.(ts|md|sol)$/.test(source),
+    filter: (source) => !/\.(ts|md|sol)$|tsconfig\.json$/.test(source),
   });
 }
 cpSync(join(root, 'package.json'), join(dist, 'package.json'));

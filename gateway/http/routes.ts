@@ -7,6 +7,7 @@ import {
   deviceView,
   healthView,
   modelView,
+  plotView,
   receiptView,
   rejectedView,
   resultView,
@@ -133,6 +134,14 @@ export function apiRoutes({ views, access, devices, rates }: RouteParts): ApiRou
       query: z.strictObject({ limit, pipeline: id, device: id }),
       answer: z.array(resultView),
       run: ({ query }) => views.results(query as { limit: number; pipeline?: string; device?: string }),
+    },
+    {
+      method: 'GET',
+      path: '/api/v1/plots',
+      summary: 'Newest values of streams and pipelines as short series to draw',
+      needs: 'read',
+      answer: z.array(plotView),
+      run: () => views.plots(),
     },
     {
       method: 'GET',

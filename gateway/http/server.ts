@@ -123,6 +123,12 @@ export function createHttpServer(parts: HttpServerParts): HttpServer {
     reply.headers({ 'content-security-policy': page.csp }).type('text/html; charset=utf-8').send(page.html),
   );
 
+  for (const [name, script] of page.modules) {
+    app.get(`/page/${name}`, (_request, reply: FastifyReply) =>
+      reply.type('text/javascript; charset=utf-8').send(script),
+    );
+  }
+
   app.server.on('upgrade', (request: IncomingMessage, socket: Socket, head: Buffer) => {
     socket.on('error', (error) =>
       log.debug({ err: error }, 'http: a connection broke while it was upgraded'),

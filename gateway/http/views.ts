@@ -85,6 +85,20 @@ export const resultView = z.looseObject({
   outputs: z.record(z.string(), z.unknown()),
 });
 
+export const plotView = z.object({
+  kind: z.enum(['stream', 'pipeline']),
+  id: z.string(),
+  series: z.array(
+    z.object({
+      device: z.string(),
+      name: z.string().describe('Field of the stream or output of the model'),
+      unit: z.string().nullable(),
+      times: z.array(time).describe('Event times; empty when the values are one array reading'),
+      values: z.array(z.number()),
+    }),
+  ),
+});
+
 export const healthView = z.object({
   live: z.boolean(),
   ready: z.boolean(),
@@ -185,6 +199,7 @@ export type BillingView = z.output<typeof billingView>;
 export type StatusView = z.output<typeof statusView>;
 export type HealthView = z.output<typeof healthView>;
 export type DeviceView = z.output<typeof deviceView>;
+export type PlotView = z.output<typeof plotView>;
 export type ModelView = z.output<typeof modelView>;
 export type ReceiptView = z.output<typeof receiptView>;
 export type ResultView = z.output<typeof resultView>;
@@ -202,6 +217,8 @@ export interface Views {
   status(): StatusView;
   devices(query: ListQuery & { stream?: string }): readonly DeviceView[];
   models(): readonly ModelView[];
+  /** Newest values as short series to draw. */
+  plots(): Promise<readonly PlotView[]>;
   /** Newest first. */
   results(
     query: ListQuery & { pipeline?: string; device?: string },

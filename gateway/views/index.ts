@@ -12,6 +12,7 @@ import { openRejected } from '../system/document-streams.ts';
 import type { Part } from '../system/lifecycle.ts';
 import { readBilling, readReceipts } from './billing.ts';
 import type { ViewParts } from './parts.ts';
+import { Plots } from './plots.ts';
 import { statusOf } from './status.ts';
 
 export type { ViewParts } from './parts.ts';
@@ -34,6 +35,7 @@ export function createViews(parts: ViewParts): GatewayViews {
   const log = parts.log.child('views');
   /** JSON texts, oldest first: parsed only when somebody looks, because results come by the thousand. */
   const recent: string[] = [];
+  const plots = new Plots(parts);
   let state: StatusView['state'] = 'starting';
   let startedAt = clock.now();
   let billing: BillingView | null = null;
@@ -60,7 +62,8 @@ export function createViews(parts: ViewParts): GatewayViews {
     },
     async start() {
       startedAt = clock.now();
-      unsubscribe = pipelines.feed.subscribe((_pipeline, _device, json) => {
+      unsubscribe = pipelines.feed.subscribe((pipeline, _device, json) => {
+        plots.put(pipeline, json);
         recent.push(json);
         if (recent.length > 2 * NEWEST) recent.splice(0, recent.length - NEWEST);
       });
@@ -100,6 +103,7 @@ export function createViews(parts: ViewParts): GatewayViews {
         };
       });
     },
+    plots: () => plots.read(),
     results: ({ limit, pipeline, device }) => {
       const found: ResultView[] = [];
       for (const id of pipeline ? [pipeline] : pipelines.feed.pipelines()) {

@@ -180,22 +180,38 @@ describe('metrics', () => {
         'sink',
         'stream',
         'version',
+        'what',
       ]);
     }
   });
 });
 
 describe('the page', () => {
-  it('brings its own script and style, allowed by hash, and fetches nothing else', async () => {
+  it('brings its own scripts and style, and fetches nothing else', async () => {
     const { server } = setUp();
     const answer = await server.inject({ url: '/' });
     const csp = String(answer.headers['content-security-policy']);
     expect(csp).toContain("default-src 'none'");
-    expect(csp).toMatch(/script-src 'sha256-[^']+'/);
+    expect(csp).toContain("script-src 'self'");
+    expect(csp).toMatch(/style-src 'sha256-[^']+'/);
     expect(csp).not.toContain('unsafe');
     expect(answer.body).not.toMatch(/(src|href)="?(https?:)?\/\//);
     expect(answer.body).not.toMatch(/ style="| on\w+="/);
     expect(answer.headers['x-content-type-options']).toBe('nosniff');
+  });
+
+  it('serves its modules as JavaScript, each import among them', async () => {
+    const { server } = setUp();
+    const queue = [/src="\/page\/([^"]+)"/.exec((await server.inject({ url: '/' })).body)![1]!];
+    for (const name of queue) {
+      const { statusCode, headers, body } = await server.inject({ url: `/page/${name}` });
+      expect(statusCode, name).toBe(200);
+      expect(headers['content-type']).toContain('text/javascript');
+      expect(body).not.toMatch(/\binterface \w+ \{|^import type/m);
+      for (const [, next] of body.matchAll(/from '\.\/([^']+)'/g))
+        if (!queue.includes(next!)) queue.push(next!);
+    }
+    expect(queue.length).toBeGreaterThan(3);
   });
 });
 

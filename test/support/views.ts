@@ -22,6 +22,7 @@ export function status(): StatusView {
     durability: 'full',
     doors: ['mqtt://127.0.0.1:1883', 'coap://127.0.0.1:5683'],
     connections: 3,
+    turnedAway: { connections: 0, sessions: 0, queued: 2, retained: 0 },
     store: { full: false, commits: 10, lastCommitMs: 1.5, damagedRecords: 0, fileBytes: 4096 },
     modelHost: { pid: 4711, rss: 60_000_000, restarts: 0, waiting: 0, inFlight: 0 },
     unrouted: 2,
@@ -121,6 +122,13 @@ export function someViews(overrides: Partial<Views> = {}): Views {
       },
     ],
     results: ({ pipeline }) => (pipeline === undefined || pipeline === 'anomaly' ? [RESULT] : []),
+    plots: async () => [
+      {
+        kind: 'stream',
+        id: 'temperature',
+        series: [{ device: 'press-1', name: 'value', unit: 'Cel', times: [T - 1000, T], values: [20, 21] }],
+      },
+    ],
     receipts: async () => [
       {
         seq: 1,

@@ -1,27 +1,30 @@
 import { createHash } from 'node:crypto';
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
+import { stripTypeScriptTypes } from 'node:module';
 
 export interface Page {
   readonly html: string;
-  /** Content security policy that allows this page's own script and style by their hashes, and nothing else. */
+  /** JavaScript modules by path below `/page/`. */
+  readonly modules: ReadonlyMap<string, string>;
+  /** Content security policy: scripts of this server, the page's own style by its hash, and nothing else. */
   readonly csp: string;
 }
 
-/** The status page as one self-contained document: nothing is fetched but `/api/v1`. */
+/** The status page and its modules. Nothing is fetched from elsewhere. */
 export function loadPage(): Page {
   const read = (name: string): string => readFileSync(new URL(name, import.meta.url), 'utf8');
   const style = `\n${read('page.css')}`;
-  const script = `\n${read('page.js')}`;
+  const modules = loadModules();
   const html = read('page.html')
     .replace('<style></style>', () => `<style>${style}</style>`)
-    .replace('<script></script>', () => `<script>${script}</script>`);
-  const hash = (text: string): string => `'sha256-${createHash('sha256').update(text).digest('base64')}'`;
+    .replace('src="/page/main"', `src="/page/main${SUFFIX}"`);
   return {
     html,
+    modules,
     csp: [
       "default-src 'none'",
-      `script-src ${hash(script)}`,
-      `style-src ${hash(style)}`,
+      "script-src 'self'",
+      `style-src 'sha256-${createHash('sha256').update(style).digest('base64')}'`,
       "connect-src 'self'",
       'img-src data:',
       "base-uri 'none'",
@@ -29,4 +32,26 @@ export function loadPage(): Page {
       "frame-ancestors 'none'",
     ].join('; '),
   };
+}
+
+/** `.ts` in a checkout, where types are stripped here as Node.js does it for this file; `.js` in a build. */
+const SUFFIX = import.meta.url.endsWith('.ts') ? '.ts' : '.js';
+
+function loadModules(): Map<string, string> {
+  const folder = new URL('./client/', import.meta.url);
+  const names = readdirSync(folder).filter((name) => name.endsWith(SUFFIX));
+  const texts = names.map((name) => readFileSync(new URL(name, folder), 'utf8'));
+  const scripts = SUFFIX === '.ts' ? quietly(() => texts.map((text) => stripTypeScriptTypes(text))) : texts;
+  return new Map(names.map((name, i) => [name, scripts[i]!]));
+}
+
+/** Without Node's warning that the function is experimental: what it does is how every file here is run. */
+function quietly<T>(work: () => T): T {
+  const { emitWarning } = process;
+  process.emitWarning = () => {};
+  try {
+    return work();
+  } finally {
+    process.emitWarning = emitWarning;
+  }
 }
