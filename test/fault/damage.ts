@@ -33,8 +33,10 @@ export interface DamageReport {
   readonly lostToFlips: number;
   /** Readings that cutting cost, on average and in all: what lay behind the cut. */
   readonly lostToCuts: number;
-  /** Cuts after which the damaged file was put aside. */
+  /** Cuts after which the damaged file was put aside. Not all: the end of a file may hold nothing. */
   readonly quarantined: number;
+  /** Starts that lost something and neither put the file aside nor counted the loss. */
+  readonly unnoticed: number;
   readonly auditHolds: boolean;
   readonly slowestReadyMs: number;
 }
@@ -89,6 +91,8 @@ export async function damageTest(
       lostToFlips: sum(outcomes.flip),
       lostToCuts: sum(outcomes.cut),
       quarantined: outcomes.cut.filter(({ quarantined }) => quarantined).length,
+      unnoticed: all.filter(({ lost, quarantined, expired }) => lost > 0 && !quarantined && expired < lost)
+        .length,
       auditHolds: all.every(({ auditHolds }) => auditHolds),
       slowestReadyMs: Math.round(Math.max(0, ...all.map(({ readyMs }) => readyMs))),
     };
@@ -97,11 +101,11 @@ export async function damageTest(
   }
 }
 
-/** Whether the promise was kept. A cut below the first page leaves nothing to put aside but an empty file. */
+/** Whether the promise was kept. */
 export const damageHolds = (report: DamageReport): boolean =>
   report.failedStarts.length === 0 &&
   report.mostLostToFlip <= 1 &&
-  report.quarantined === report.cuts &&
+  report.unnoticed === 0 &&
   report.auditHolds;
 
 function configure(folder: string, ports: GatewayPorts, receiver: Receiver): void {
@@ -150,6 +154,8 @@ function journalPieces(folder: string, database: Buffer): Piece[] {
 
 interface Outcome {
   readonly lost: number;
+  /** What the audit counts as given up or damaged. */
+  readonly expired: number;
   readonly quarantined: boolean;
   readonly auditHolds: boolean;
   readonly readyMs: number;
@@ -185,6 +191,7 @@ async function restart(
     const aside = join(data, 'quarantine');
     return {
       lost: acknowledged.difference(arrived).size,
+      expired: audit.find(({ stream }) => stream === STREAM)?.expired ?? 0,
       quarantined: existsSync(aside) && readdirSync(aside).length > 0,
       auditHolds: audit.every(({ holds }) => holds),
       readyMs: gateway.readyMs,
