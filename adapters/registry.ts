@@ -71,6 +71,8 @@ export interface MqttDoor extends Source, Publisher {
   disconnect(names: ReadonlySet<string>): void;
   /** Clients connected now. */
   connections(): number;
+  /** What the bounds of the door turned away since the start, by what it is. */
+  turnedAway(): Readonly<Record<string, number>>;
 }
 
 type MqttParts = Omit<MqttBrokerOptions, 'listen' | 'limits'> & { readonly config: Config };
@@ -87,7 +89,7 @@ export function createMqttDoor(parts: MqttParts): MqttDoor {
       name: config.gateway.name,
       presence: { topic: STATUS_TOPIC, offline: statusPayload('offline', config.gateway.name) },
     });
-    return Object.assign(door, { disconnect: () => {}, connections: () => 0 });
+    return Object.assign(door, { disconnect: () => {}, connections: () => 0, turnedAway: () => ({}) });
   }
   const broker = createMqttBroker({ ...parts, listen, limits });
   return Object.assign(broker, { connections: () => broker.stats().connections });

@@ -8,7 +8,6 @@ import {
   type MqttDoor,
 } from '../adapters/registry.ts';
 import { BILLING_MODULE, createBilling } from './billing/index.ts';
-import { bundledModels } from './commands/installed-models.ts';
 import { readersOf } from './config/names.ts';
 import type { Config } from './config/schema.ts';
 import { createHttpServer, type HttpServer, type UpgradeHandler, type Views } from './http/index.ts';
@@ -25,6 +24,7 @@ import { createAlarms } from './system/alarms.ts';
 import { systemClock } from './system/clock.ts';
 import { Lifecycle, type Part } from './system/lifecycle.ts';
 import { createStatusTopic } from './system/status-topic.ts';
+import { bundledModels } from './system/version.ts';
 import { createForwarders } from './upstream/index.ts';
 import { createViews } from './views/index.ts';
 
@@ -104,6 +104,7 @@ export function createGateway({ config, log, clock = systemClock() }: GatewayOpt
     access,
     addresses: () => [...broker.addresses, ...coap.addresses, ...http.addresses],
     connections: () => broker.connections(),
+    turnedAway: () => broker.turnedAway(),
   });
   const http = createHttpServer({
     ...common,

@@ -15,6 +15,7 @@ import { Connections } from './connections.ts';
 import { Delivery } from './delivery.ts';
 import { hooks } from './hooks.ts';
 import { Ingress } from './ingress.ts';
+import { LimitsAlarm, type TurnedAway } from './limits-alarm.ts';
 import { type Listener, listen } from './listeners.ts';
 import { Persistence } from './persistence.ts';
 import { publishOwn } from './publisher.ts';
@@ -25,6 +26,7 @@ import {
   type BrokerLimits,
   CONNECT_TIMEOUT_MS,
   EXPIRY_TICK_MS,
+  LIMITS_TICK_MS,
   MAX_HALF_OPEN,
   MAX_INCOMING,
   MAX_TOPIC_LEVELS,
@@ -51,6 +53,8 @@ export interface MqttBroker extends Source, Publisher {
   handleUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): boolean;
   /** Ends the connections of principals that are no longer let in. */
   disconnect(names: ReadonlySet<string>): void;
+  /** What its bounds turned away since the start. */
+  turnedAway(): TurnedAway;
   stats(): BrokerStats;
 }
 
@@ -81,7 +85,9 @@ class Broker implements MqttBroker {
   readonly #counts = { authFailures: 0, subscriptionsDenied: 0, sessionsRefused: 0, sessionsExpired: 0 };
   #core: BrokerCore | null = null;
   #listeners: Listener[] = [];
+  readonly #limitsAlarm: LimitsAlarm;
   #cancelExpiry: (() => void) | null = null;
+  #cancelReview: (() => void) | null = null;
   #stopping: Promise<void> | null = null;
   #stateFault = false;
 
@@ -89,6 +95,7 @@ class Broker implements MqttBroker {
     const { limits, store, clock } = options;
     this.#options = options;
     this.#log = options.log.child('mqtt');
+    this.#limitsAlarm = new LimitsAlarm(options.alarms);
     this.#closeLog = new QuietLog(this.#log, clock);
     this.#stateLog = new StateLog(store, (error) => this.#onStateCommit(error));
     const write = this.#stateLog.add.bind(this.#stateLog);
@@ -168,6 +175,7 @@ class Broker implements MqttBroker {
     this.#listeners.push(await listen({ ...common, port: mqtt.port }, accept));
     if (mqtts) this.#listeners.push(await listen({ ...common, port: mqtts.port, tls: mqtts }, accept));
     this.#expireSessions();
+    this.#review();
     this.#log.info({ addresses: this.addresses }, `mqtt: listening on ${this.addresses.join(', ')}`);
   }
 
@@ -245,6 +253,21 @@ class Broker implements MqttBroker {
     this.#cancelExpiry = clock.after(EXPIRY_TICK_MS, () => this.#expireSessions());
   }
 
+  #review(): void {
+    const { clock } = this.#options;
+    this.#limitsAlarm.review(this.turnedAway(), clock.monotonic());
+    this.#cancelReview = clock.after(LIMITS_TICK_MS, () => this.#review());
+  }
+
+  turnedAway(): TurnedAway {
+    return {
+      connections: this.#connections.stats.refusedConnections,
+      sessions: this.#counts.sessionsRefused,
+      queued: this.#sessions.queue.dropped,
+      retained: this.#retained.stats.refused,
+    };
+  }
+
   publish(messages: readonly Outbound[]): Promise<void> {
     return publishOwn(messages, {
       ingress: this.#ingress,
@@ -269,6 +292,7 @@ class Broker implements MqttBroker {
 
   async #stop(): Promise<void> {
     this.#cancelExpiry?.();
+    this.#cancelReview?.();
     const closing = this.#listeners.map((listener) => listener.close());
     this.#connections.stopReading();
     await this.#within(this.#ingress.idle());

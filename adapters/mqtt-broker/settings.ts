@@ -14,6 +14,8 @@ export const STOP_GRACE_MS = 5000;
 export const TICK_MS = 500;
 /** Between looks at expired sessions, ms. */
 export const EXPIRY_TICK_MS = 60_000;
+/** Between looks at what the bounds turned away, ms. */
+export const LIMITS_TICK_MS = 5000;
 /** Between looks at whether the store has caught up, ms. */
 export const GATE_POLL_MS = 5;
 

@@ -98,6 +98,9 @@ export class Metrics {
     this.#gauge('aimx_start_time_seconds', 'When it started', [], (s) => [[s.startedAt / 1000]]);
     this.#gauge('aimx_time_synced', '1 when the wall clock is believed', [], (s) => [[s.timeSynced ? 1 : 0]]);
     this.#gauge('aimx_mqtt_connections', 'MQTT clients connected', [], (s) => [[s.connections]]);
+    this.#counter('aimx_mqtt_turned_away_total', 'What bounds of the MQTT broker refused', ['what'], (s) =>
+      Object.entries(s.turnedAway).map(([what, count]) => [count, { what }]),
+    );
     this.#counter('aimx_unrouted_total', 'Messages no stream maps', [], (s) => [[s.unrouted]]);
     this.#gauge('aimx_alarms', 'Active alarms', ['severity'], (s) =>
       ['info', 'warning', 'critical'].map((severity) => [

@@ -30,4 +30,6 @@ export interface ViewParts {
   readonly addresses: () => readonly string[];
   /** MQTT clients connected now. */
   readonly connections: () => number;
+  /** What the bounds of the MQTT door turned away since the start, by what it is. */
+  readonly turnedAway: () => Readonly<Record<string, number>>;
 }

@@ -33,6 +33,7 @@ export function statusOf(parts: ViewParts, live: Live): StatusView {
     durability: config.durability,
     doors: [...parts.addresses()],
     connections: parts.connections(),
+    turnedAway: parts.turnedAway(),
     store: { full, commits, lastCommitMs, damagedRecords, fileBytes },
     modelHost: modelHostOf(parts),
     unrouted: intake.unrouted,

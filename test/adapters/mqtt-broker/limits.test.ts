@@ -228,3 +228,38 @@ describe('a store that is behind or full', () => {
     expect(rows.n).toBe(1);
   });
 });
+
+describe('what bounds turn away', () => {
+  test('is counted, raises an alarm that names the limits, and is over after a quiet minute', async () => {
+    const clock = manualClock();
+    const broker = await startBroker({
+      clock,
+      limits: { maxRetained: 1, maxSessions: 1, maxQueuedMessages: 1, maxConnections: 3 },
+    });
+    const alarm = () => broker.alarms.active().find(({ kind }) => kind === 'mqtt-limits');
+    clock.advance(5000);
+    expect(alarm()).toBeUndefined();
+    const client = await broker.connect();
+    for (const [id, topic] of ['a', 'b', 'c'].entries())
+      client.publish(topic, 'x', 1, id + 1, { retain: true });
+    await client.expect('puback', 3);
+    clock.advance(5000);
+    expect(alarm()).toMatchObject({
+      message: 'The MQTT broker turns away retained messages (limits.maxRetained, limits.maxQueuedBytes)',
+    });
+    const away = await broker.connect({ clientId: 'away', clean: false });
+    await away.subscribe('news/#', 1);
+    away.end();
+    await away.waitClosed();
+    for (const id of [4, 5]) client.publish('news/today', 'x', 1, id);
+    await client.expect('puback', 5);
+    const another = await broker.connect({ clientId: 'another', clean: false });
+    expect(another.of('connack')).toMatchObject([{ returnCode: 3 }]);
+    clock.advance(5000);
+    expect(broker.broker.turnedAway()).toMatchObject({ connections: 0, sessions: 1, queued: 1, retained: 2 });
+    expect(alarm()?.message).toContain('maxSessions');
+    expect(alarm()?.message).toContain('maxQueuedMessages');
+    for (let second = 0; second < 60; second += 5) clock.advance(5000);
+    expect(alarm()).toBeUndefined();
+  });
+});
