@@ -1,5 +1,6 @@
 import { createSocket } from 'node:dgram';
 import { createServer } from 'node:net';
+import { GatewayError } from '../../gateway/errors.ts';
 
 const TRIES = 50;
 
@@ -30,5 +31,8 @@ export async function portNear(
   for (let port = wanted; port < wanted + TRIES; port++) {
     if (!taken.has(port) && (await free(port, kind))) return port;
   }
-  throw new Error(`no free ${kind} port from ${wanted} to ${wanted + TRIES - 1} on 127.0.0.1`);
+  throw new GatewayError(
+    'LISTEN_FAILED',
+    `no free ${kind} port from ${wanted} to ${wanted + TRIES - 1} on 127.0.0.1`,
+  );
 }

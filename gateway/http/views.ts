@@ -115,6 +115,11 @@ export const statusView = z.object({
   durability: z.string(),
   doors: z.array(z.string()).describe('Addresses it listens on'),
   connections: count.describe('MQTT clients connected'),
+  turnedAway: z
+    .record(z.string(), count)
+    .describe(
+      'What bounds of the MQTT broker refused since the start: connections, sessions, queued, retained',
+    ),
   store: z.object({
     full: z.boolean(),
     commits: count,

@@ -1,3 +1,4 @@
+import { GatewayError } from '../errors.ts';
 import type { FieldValue, NumericArray, ReadingValue } from '../ports/reading.ts';
 import { ByteReader } from '../store/bytes.ts';
 import type { ByteWriter, RecordCodec } from '../store/types.ts';
@@ -38,7 +39,7 @@ const KINDS = [
 ] as const;
 
 if (new Uint8Array(new Uint16Array([1]).buffer)[0] !== 1) {
-  throw new Error('the journal stores typed arrays as they lie in memory: a little-endian machine is needed');
+  throw new GatewayError('INTERNAL', 'the journal stores arrays as they lie in memory: little-endian only');
 }
 
 /** Shapes remembered in each direction. More than that and each record is encoded or decoded from scratch. */

@@ -1,5 +1,6 @@
 import { connect } from 'node:net';
 import type { Config, UpstreamConfig } from '../../config/schema.ts';
+import { GatewayError } from '../../errors.ts';
 import { bad, type Finding, ok, skip, warn } from './finding.ts';
 
 const TIMEOUT_MS = 3000;
@@ -99,6 +100,6 @@ async function ask(url: string, method: string, params: readonly unknown[]): Pro
     signal: AbortSignal.timeout(TIMEOUT_MS),
   });
   const { result } = (await response.json()) as { result?: unknown };
-  if (result === undefined) throw new Error('no JSON-RPC answer');
+  if (result === undefined) throw new GatewayError('CHAIN_DEPLOY', 'no JSON-RPC answer');
   return result;
 }
