@@ -28,7 +28,7 @@ import { WriterLink } from './writer-link.ts';
 
 export type { StoreParts } from './parts.ts';
 
-const TAIL_BYTES = 16 * 1024 * 1024;
+const TAIL_BYTES = 4 * 1024 * 1024;
 
 /** The store: see types.ts for its contract and README.md for what it promises. Touches nothing before `start`. */
 export function openStore(parts: StoreParts): Store {

@@ -18,6 +18,8 @@ const WORKER = new URL(
   import.meta.url.endsWith('.ts') ? './writer/worker.ts' : './writer/worker.js',
   import.meta.url,
 );
+/** The thread makes little garbage; the default lets it take 48 MiB before it looks. */
+const YOUNG_MIB = 8;
 
 export interface WriterEvents {
   onGroup(reply: GroupReply): void;
@@ -44,7 +46,11 @@ export class WriterLink {
 
   constructor(options: WriterOptions, events: WriterEvents) {
     this.#events = events;
-    this.#worker = new Worker(WORKER, { workerData: options, name: 'store-writer' });
+    this.#worker = new Worker(WORKER, {
+      workerData: options,
+      name: 'store-writer',
+      resourceLimits: { maxYoungGenerationSizeMb: YOUNG_MIB },
+    });
     this.#worker.on('message', (reply: Reply) => this.#take(reply));
     this.#worker.on('error', (error) => (this.#failure = error));
     this.#worker.on('exit', () => this.#ended());
