@@ -22,6 +22,7 @@ import { openStore } from './store/store.ts';
 import { createAlarmStream } from './system/alarm-stream.ts';
 import { createAlarms } from './system/alarms.ts';
 import { systemClock } from './system/clock.ts';
+import { createTimeKeeper } from './system/known-time.ts';
 import { Lifecycle, type Part } from './system/lifecycle.ts';
 import { createStatusTopic } from './system/status-topic.ts';
 import { bundledModels } from './system/version.ts';
@@ -49,8 +50,10 @@ export interface Gateway extends Part {
  * the order in which they start, and in reverse stop: the store first, the doors before what works behind them,
  * because from the store's start on whatever comes in is kept.
  */
-export function createGateway({ config, log, clock = systemClock() }: GatewayOptions): Gateway {
+export function createGateway({ config, log, clock: given }: GatewayOptions): Gateway {
   const { dataDir } = config.gateway;
+  const known = { value: 0 };
+  const clock = given ?? systemClock(known);
   const board = createAlarms(log.child('alarm'));
   const common = { config, clock, log, alarms: board };
   const store = openStore({
@@ -116,6 +119,7 @@ export function createGateway({ config, log, clock = systemClock() }: GatewayOpt
   const life = new Lifecycle(
     [
       named('store', store),
+      createTimeKeeper({ file: join(dataDir, 'last-known-time'), known, clock, log, alarms: board }),
       named('access', access),
       createAlarmStream({ config, board, store, publisher: broker, clock, log }),
       broker,
