@@ -1,6 +1,6 @@
 import type { PlotView } from '../../views.ts';
 import { element, svg } from './dom.ts';
-import { clockTime, measure, unitText } from './format.ts';
+import { duration, measure, unitText } from './format.ts';
 
 type Series = PlotView['series'][number];
 
@@ -47,7 +47,7 @@ function figure(name: string, series: readonly Series[], colour: (device: string
   }
   const bound = (value: number): string => measure(Math.abs(value) < (high - low) / 1000 ? 0 : value);
   const unit = unitText(series[0]!.unit);
-  const span = frame ? 'newest frame' : `${clockTime(begin)} – ${clockTime(end)}`;
+  const span = frame ? 'newest frame' : `last ${duration(end - begin)}`;
   return element(
     'figure',
     {},
