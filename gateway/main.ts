@@ -10,6 +10,8 @@ if (major < NEEDED) {
   );
   process.exitCode = 2;
 } else {
+  const { keepCompiledCode } = await import('./system/compile-cache.ts');
+  keepCompiledCode(process.env);
   const { runCli } = await import('./commands/cli.ts');
   process.exitCode = await runCli(process.argv.slice(2), process);
 }
