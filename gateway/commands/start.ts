@@ -1,5 +1,6 @@
 import { createLog, type LogLevel } from '../system/log.ts';
 import { serviceManager } from '../system/systemd.ts';
+import { trimHeap } from '../system/trim-heap.ts';
 import type { Command } from './command.ts';
 
 const LEVELS: readonly LogLevel[] = ['debug', 'info', 'warn', 'error'];
@@ -23,6 +24,7 @@ its watchdog.`,
     const log = createLog({ level: context.flag('debug') ? 'debug' : level });
     const gateway = createGateway({ ...loaded, log });
     await gateway.start(context.signal);
+    trimHeap();
     const manager = serviceManager(process.env, gateway.clock, log, () => gateway.healthy());
     manager.ready();
     const { addresses } = gateway;
