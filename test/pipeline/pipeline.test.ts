@@ -93,8 +93,8 @@ test('while one batch is under way the next forms', async () => {
   );
   await until(() => gates.length === 1, 'the first batch');
   for (let i = 4; i < 24; i++) await append(stream, [reading('m1', i, i)]);
-  await until(() => gates.length === 2, 'a second, full batch');
-  expect(model.batches).toEqual([1, 8]);
+  await until(() => gates.length === 3, 'full batches');
+  expect(model.batches).toEqual([1, 8, 8]);
   await until(() => {
     for (const open of gates.splice(0)) open();
     return openedStream(parts.store, '$result/anomaly').head === 21;
