@@ -1,2 +1,1 @@
 export { createMqttBroker, type MqttBroker, type MqttBrokerOptions } from './broker.ts';
-export type { TurnedAway } from './limits-alarm.ts';
