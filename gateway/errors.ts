@@ -88,6 +88,8 @@ export const ERROR_CODES = {
   TARIFF_INVALID: 'Mend the tariff file as the message says; gateway/billing/README.md shows one.',
   KEYSTORE_MODE: 'Allow only the owner to read the file: `chmod 0400 FILE`.',
   KEYSTORE_INVALID: 'Check that the keystore and the passphrase file belong together.',
+  RECEIPT_REMOVED:
+    'Settled receipts are kept for billing.keep and within billing.maxBytes; the totals still count it. Raise these to keep more.',
   RECEIPT_UNKNOWN: 'List what there is with `aimx-gateway receipts list`.',
   DEVCHAIN_START:
     'Look at the output in the message; free the port or remove the chain folder to begin anew.',

@@ -8,16 +8,18 @@ import type { Clock } from '../ports/clock.ts';
 import type { Log } from '../ports/log.ts';
 import type { Meter, Usage } from '../ports/meter.ts';
 import type { ModuleOp } from '../store/types.ts';
+import type { BookKey } from './book-rows.ts';
 import { NO_LEDGER } from './documents.ts';
 import { createKeystore, openKeystore } from './keystore.ts';
 import { ChannelMeter } from './meter.ts';
-import type { BookKey } from './metering-ops.ts';
 import { type BillingStore, Poster } from './poster.ts';
 import { Settler, type SettlerStats } from './settler.ts';
+import { DEFAULT_MAX_BYTES } from './space.ts';
 import { DEFAULT_TARIFF, parseTariff, type Tariff } from './tariff.ts';
 
 export { createKeystore } from './keystore.ts';
 export type { BillingStore } from './poster.ts';
+export { ReceiptFeed } from './receipt-feed.ts';
 
 /** The file whose `storeModule` the writer thread imports. */
 export const BILLING_MODULE: URL = new URL(
@@ -83,6 +85,7 @@ export function createBilling(parts: BillingParts): Billing {
       const paths = config?.chain ?? (await createKeystore(join(parts.dataDir, 'keys')));
       signer = await openKeystore(paths);
       signal.throwIfAborted();
+      const maxBytes = config?.maxBytes ?? DEFAULT_MAX_BYTES;
       const ledger = chain ? { chainId: chain.chainId, address: chain.ledger } : NO_LEDGER;
       const book: BookKey = { ...ledger, device: signer.address };
       meter = new ChannelMeter({
@@ -91,6 +94,7 @@ export function createBilling(parts: BillingParts): Billing {
         tariff,
         clock,
         coalesceAbove: config?.coalesce.above ?? DEFAULTS.coalesce,
+        maxBytes,
       });
       const rules = {
         maxReceipts: config?.batch.maxReceipts ?? DEFAULTS.maxReceipts,
@@ -101,7 +105,7 @@ export function createBilling(parts: BillingParts): Billing {
       };
       const poster = chain ? new Poster({ store, chain, signer, book, clock, rules }) : undefined;
       const keepMs = config?.keep ?? DEFAULTS.keepMs;
-      settler = new Settler({ store, signer, book, tariff, clock, log, alarms, poster, keepMs });
+      settler = new Settler({ store, signer, book, tariff, clock, log, alarms, poster, keepMs, maxBytes });
       settler.start();
     },
     async stop() {

@@ -2,11 +2,12 @@ import { randomUUID } from 'node:crypto';
 import type { Clock } from '../ports/clock.ts';
 import type { Meter, Usage } from '../ports/meter.ts';
 import type { ModuleOp } from '../store/types.ts';
+import type { BookKey, ChannelKey } from './book-rows.ts';
 import { keccak, toHex, utf8 } from './bytes.ts';
 import { canonicalJson } from './canonical-json.ts';
 import { type ChannelConfig, channelId, separatorOf } from './documents.ts';
 import { share } from './measure.ts';
-import type { BookKey, ChannelKey, ChargeArgs } from './metering-ops.ts';
+import type { ChargeArgs } from './metering-ops.ts';
 import type { Tariff } from './tariff.ts';
 
 export interface MeterOptions {
@@ -14,8 +15,10 @@ export interface MeterOptions {
   readonly token: string;
   readonly tariff: Tariff;
   readonly clock: Clock;
-  /** Inferences per second of one account above which those of a commit share a receipt. */
+  /** Inferences per second, over all accounts, above which those of an account in one commit share a receipt. */
   readonly coalesceAbove: number;
+  /** What all receipts may take, bytes. */
+  readonly maxBytes: number;
 }
 
 export interface MeterStats {
@@ -27,20 +30,16 @@ export interface MeterStats {
 /** Accounts come from the configuration; this only bounds a mistake. */
 const MAX_ACCOUNTS = 10_000;
 
-interface Account {
-  readonly channel: ChannelKey;
-  second: number;
-  /** Uses in the present second, and in the one before. */
-  count: number;
-  before: number;
-}
-
 /** Sorts uses by account and names their channel; everything that costs is left to the writer thread. */
 export class ChannelMeter implements Meter {
   readonly #options: MeterOptions;
-  readonly #accounts = new Map<string, Account>();
+  readonly #accounts = new Map<string, ChannelKey>();
   readonly #separator: Uint8Array;
   #uses = 0;
+  #second = -1;
+  /** Uses in the present second, and in the one before. */
+  #count = 0;
+  #before = 0;
   #coalesced = 0;
 
   constructor(options: MeterOptions) {
@@ -61,34 +60,35 @@ export class ChannelMeter implements Meter {
   }
 
   #op(name: string, uses: readonly Usage[]): ModuleOp {
-    const { book, tariff, clock, coalesceAbove } = this.#options;
-    const account = this.#account(name);
-    const together = this.#rate(account, uses.length) > coalesceAbove && uses.length > 1;
+    const { book, tariff, clock, coalesceAbove, maxBytes } = this.#options;
+    const together = this.#rate(uses.length) > coalesceAbove && uses.length > 1;
     if (together) this.#coalesced += uses.length;
     const args: ChargeArgs = {
       book,
-      channel: account.channel,
+      channel: this.#channel(name),
       tariff: tariff.json,
       uses: together ? [] : uses,
       shared: together ? share(uses) : [],
       onConflict: 'skip',
       time: { synced: clock.synced(), now: clock.now(), monotonic: clock.monotonic(), boot: BOOT },
+      maxBytes,
     };
     return { op: 'billing.charge', args };
   }
 
-  #rate(account: Account, uses: number): number {
+  /** Uses of all accounts per second: their receipts are made by one thread. */
+  #rate(uses: number): number {
     const second = Math.floor(this.#options.clock.monotonic() / 1000);
-    if (second !== account.second) {
-      account.before = second === account.second + 1 ? account.count : 0;
-      account.second = second;
-      account.count = 0;
+    if (second !== this.#second) {
+      this.#before = second === this.#second + 1 ? this.#count : 0;
+      this.#second = second;
+      this.#count = 0;
     }
-    account.count += uses;
-    return Math.max(account.count, account.before);
+    this.#count += uses;
+    return Math.max(this.#count, this.#before);
   }
 
-  #account(name: string): Account {
+  #channel(name: string): ChannelKey {
     const known = this.#accounts.get(name);
     if (known) return known;
     if (this.#accounts.size >= MAX_ACCOUNTS) this.#accounts.clear();
@@ -98,9 +98,8 @@ export class ChannelMeter implements Meter {
       account: name,
       config: canonicalJson(config),
     };
-    const account: Account = { channel, second: -1, count: 0, before: 0 };
-    this.#accounts.set(name, account);
-    return account;
+    this.#accounts.set(name, channel);
+    return channel;
   }
 }
 

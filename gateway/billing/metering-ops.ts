@@ -1,36 +1,15 @@
-import { randomBytes } from 'node:crypto';
 import type { DatabaseSync } from 'node:sqlite';
 import { GatewayError } from '../errors.ts';
 import type { Usage } from '../ports/meter.ts';
-import { fromHex, keccak, sameBytes, utf8, ZERO_WORD } from './bytes.ts';
-import { type Ledger, receiptHash, separatorOf } from './documents.ts';
-import {
-  ioHash,
-  ioSalt,
-  type Measured,
-  measure,
-  measureShared,
-  type SharedUse,
-  usageText,
-} from './measure.ts';
+import { append, billedBody, readTariff } from './append.ts';
+import { type BookKey, type ChannelKey, type ChannelRow, openBook, openChannel } from './book-rows.ts';
+import { fromHex, sameBytes } from './bytes.ts';
+import { type Measured, measure, measureShared, type SharedUse, share } from './measure.ts';
+import { pendingIsLong, space } from './space.ts';
 import { one, run } from './statements.ts';
-import { amountOf, parseTariff, type Tariff } from './tariff.ts';
+import { addUp, closeSums } from './sums.ts';
 
 /** What the writer thread does to bill: it alone knows the newest hash, seq and total of each channel. */
-
-/** Names a book: what one device commits to on one ledger. */
-export interface BookKey extends Ledger {
-  /** Address of the device key, lower case. */
-  readonly device: string;
-}
-
-export interface ChannelKey {
-  /** 32 bytes. */
-  readonly channelId: Uint8Array;
-  readonly account: string;
-  /** Canonical JSON of the channel's configuration: with the ledger, the preimage of `channelId`. */
-  readonly config: string;
-}
 
 export interface ChargeArgs {
   readonly book: BookKey;
@@ -43,6 +22,8 @@ export interface ChargeArgs {
   /** What becomes of a request id that was billed with another body: pipelines skip it, requests are refused. */
   readonly onConflict: 'skip' | 'error';
   readonly time: ChargeTime;
+  /** `billing.maxBytes`: what all receipts may take. */
+  readonly maxBytes: number;
 }
 
 /** How much is known about time: without `synced` uses wait, unnumbered, until it is. */
@@ -56,7 +37,7 @@ export interface ChargeTime {
 
 export interface Charged {
   readonly receipts: number;
-  /** Waiting for time to be known. */
+  /** Waiting for the time to be known, or added up until their slot ends. */
   readonly pending: number;
   /** Billed before with the same body. */
   readonly repeated: number;
@@ -64,47 +45,36 @@ export interface Charged {
   readonly conflicts: number;
 }
 
-export interface BookRow {
-  readonly id: number;
-  readonly chain_id: number;
-  readonly ledger: string;
-  readonly device: string;
-  readonly salt: Uint8Array;
-  readonly receipts: number;
-  readonly total: string;
-}
-
-interface ChannelRow {
-  readonly id: number;
-  readonly book: number;
-  readonly channel_id: Uint8Array;
-  readonly seq: number;
-  readonly cumulative: string;
-  readonly last_hash: Uint8Array;
-}
-
-const MAX_AMOUNT = 2n ** 128n - 1n;
-
 /** `billing.charge`: bills uses of one channel in the caller's transaction. */
 export function charge(db: DatabaseSync, args: ChargeArgs): Charged {
+  const { tariff: json, time, maxBytes } = args;
   const book = openBook(db, args.book);
   const channel = openChannel(db, book, args.channel);
   const fresh = new Map<string, Measured>();
+  const apart: Usage[] = [];
   let repeated = 0;
   let conflicts = 0;
-  for (const use of [...args.uses.map(measure), ...args.shared.map(measureShared)]) {
+  const isNew = (use: Measured): boolean => {
     const known = billedBody(db, channel.id, use.requestId) ?? fresh.get(use.requestId)?.requestSha;
     if (!known) fresh.set(use.requestId, use);
     else if (sameBytes(known, use.requestSha)) repeated++;
     else if (args.onConflict === 'skip') conflicts++;
     else throw new GatewayError('BILLING_CONFLICT', `Request ${use.requestId} was billed with another body.`);
+    return !known;
+  };
+  for (const use of args.uses) if (isNew(measure(use))) apart.push(use);
+  const together = args.shared.filter((use) => isNew(measureShared(use)));
+  const none = { receipts: 0, pending: fresh.size, repeated, conflicts };
+  if (time.synced ? space(db, args).slotMs > 0 : pendingIsLong(db, maxBytes)) {
+    for (const use of [...share(apart), ...together]) addUp(db, channel.id, readTariff(json), use, time);
+    return none;
   }
-  if (!args.time.synced) {
-    for (const use of fresh.values()) putAside(db, channel.id, use, args.time);
-    return { receipts: 0, pending: fresh.size, repeated, conflicts };
+  if (!time.synced) {
+    for (const use of fresh.values()) putAside(db, channel.id, use, time);
+    return none;
   }
-  append(db, book, channel, readTariff(args.tariff), [...fresh.values()], args.time.now);
-  return { receipts: fresh.size, pending: 0, repeated, conflicts };
+  append(db, book, channel, readTariff(json), [...fresh.values()], time.now);
+  return { ...none, receipts: fresh.size, pending: 0 };
 }
 
 export interface FinaliseArgs {
@@ -112,6 +82,7 @@ export interface FinaliseArgs {
   readonly tariff: string;
   readonly limit: number;
   readonly time: ChargeTime;
+  readonly maxBytes: number;
 }
 
 interface PendingRow {
@@ -124,7 +95,7 @@ interface PendingRow {
 }
 
 /**
- * `billing.finalise`: turns uses that waited for the time into receipts, oldest first. A use of this start gets its
+ * `billing.finalise`: turns uses that waited for the time into receipts, oldest first, and sums whose slot has ended. A use of this start gets its
  * true time by the monotonic clock; of a use from before a restart only the latest possible time is known: now.
  * Answers how many it took.
  */
@@ -154,11 +125,11 @@ export function finalise(db: DatabaseSync, args: FinaliseArgs): number {
       startedAt: Math.round(args.time.now - elapsed),
     };
     const channel = one<ChannelRow>(db, 'SELECT * FROM billing_channels WHERE id = ?', row.channel)!;
-    append(db, openBook(db, args.book), channel, tariff, [use], args.time.now);
+    append(db, book, channel, tariff, [use], args.time.now);
     run(db, 'DELETE FROM billing_pending WHERE id = ?', row.id);
     taken++;
   }
-  return taken;
+  return taken + closeSums(db, book, args.time, space(db, args).slotMs);
 }
 
 export interface SignArgs {
@@ -173,6 +144,7 @@ export interface SignArgs {
 export function sign(db: DatabaseSync, args: SignArgs): void {
   for (const head of args.heads) {
     run(db, 'INSERT OR IGNORE INTO billing_heads VALUES (?, ?, ?)', head.channel, head.seq, head.signature);
+    run(db, 'DELETE FROM billing_marks WHERE channel = ? AND seq <= ?', head.channel, head.seq);
     run(
       db,
       'UPDATE billing_channels SET signed_seq = max(signed_seq, ?) WHERE id = ?',
@@ -180,64 +152,6 @@ export function sign(db: DatabaseSync, args: SignArgs): void {
       head.channel,
     );
   }
-}
-
-/** The book's row, made on first use with a secret salt of its own. */
-export function openBook(db: DatabaseSync, key: BookKey): BookRow {
-  const find = () =>
-    one<BookRow>(
-      db,
-      'SELECT * FROM billing_books WHERE chain_id = ? AND ledger = ? AND device = ?',
-      key.chainId,
-      key.address,
-      key.device,
-    );
-  const found = find();
-  if (found) return found;
-  run(
-    db,
-    'INSERT INTO billing_books (chain_id, ledger, device, salt) VALUES (?, ?, ?, ?)',
-    key.chainId,
-    key.address,
-    key.device,
-    randomBytes(32),
-  );
-  return find()!;
-}
-
-function openChannel(db: DatabaseSync, book: BookRow, key: ChannelKey): ChannelRow {
-  const find = () =>
-    one<ChannelRow>(db, 'SELECT * FROM billing_channels WHERE channel_id = ?', key.channelId);
-  const found = find();
-  if (found) return found;
-  run(
-    db,
-    'INSERT INTO billing_channels (book, channel_id, account, config, last_hash) VALUES (?, ?, ?, ?, ?)',
-    book.id,
-    key.channelId,
-    key.account,
-    key.config,
-    ZERO_WORD,
-  );
-  return find()!;
-}
-
-/** Hash of the body that was billed under this id, if any. */
-function billedBody(db: DatabaseSync, channel: number, requestId: string): Uint8Array | undefined {
-  const row =
-    one<{ request_sha: Uint8Array }>(
-      db,
-      'SELECT request_sha FROM billing_receipts WHERE channel = ? AND request_id = ?',
-      channel,
-      requestId,
-    ) ??
-    one<{ request_sha: Uint8Array }>(
-      db,
-      'SELECT request_sha FROM billing_pending WHERE channel = ? AND request_id = ?',
-      channel,
-      requestId,
-    );
-  return row?.request_sha;
 }
 
 function putAside(db: DatabaseSync, channel: number, use: Measured, time: ChargeTime): void {
@@ -253,105 +167,4 @@ function putAside(db: DatabaseSync, channel: number, use: Measured, time: Charge
     time.boot,
     time.monotonic,
   );
-}
-
-/** Numbers, chains and stores receipts, and moves the channel and the book on. */
-function append(
-  db: DatabaseSync,
-  book: BookRow,
-  channel: ChannelRow,
-  tariff: Tariff,
-  uses: readonly Measured[],
-  now: number,
-): void {
-  if (uses.length === 0) return;
-  const separator = ledgerSeparator(book);
-  let { seq, last_hash: prevHash } = channel;
-  let cumulative = BigInt(channel.cumulative);
-  let total = BigInt(book.total);
-  let ordinal = book.receipts;
-  keepPreimage(db, tariff.hash, tariff.json);
-  for (const use of uses) {
-    const usage = usageText(use.used);
-    const amount = amountOf(tariff, use.used);
-    cumulative += amount;
-    total += amount;
-    if (total > MAX_AMOUNT) throw new GatewayError('BILLING_AMOUNT', 'The total no longer fits 128 bits.');
-    const receipt = {
-      channelId: channel.channel_id,
-      seq: ++seq,
-      prevHash,
-      requestId: use.requestId,
-      tariffHash: tariff.hash,
-      modelHash: modelHash(db, use.model),
-      usageHash: keccak(utf8(usage)),
-      ioHash: ioHash(ioSalt(book.salt, use.requestId), use.requestSha, use.answerSha),
-      startedAtMs: use.startedAt,
-      computeUs: use.computeUs,
-      amount,
-      cumulative,
-    };
-    prevHash = receiptHash(separator, receipt);
-    run(
-      db,
-      'INSERT INTO billing_receipts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)',
-      book.id,
-      ++ordinal,
-      channel.id,
-      seq,
-      use.requestId,
-      use.requestSha,
-      use.answerSha,
-      tariff.hash,
-      receipt.modelHash,
-      usage,
-      use.startedAt,
-      use.computeUs,
-      String(amount),
-      String(cumulative),
-      prevHash,
-      now,
-    );
-  }
-  run(
-    db,
-    'UPDATE billing_channels SET seq = ?, cumulative = ?, last_hash = ? WHERE id = ?',
-    seq,
-    String(cumulative),
-    prevHash,
-    channel.id,
-  );
-  run(db, 'UPDATE billing_books SET receipts = ?, total = ? WHERE id = ?', ordinal, String(total), book.id);
-}
-
-function keepPreimage(db: DatabaseSync, hash: Uint8Array, text: string): void {
-  run(db, 'INSERT OR IGNORE INTO billing_preimages VALUES (?, ?)', hash, text);
-}
-
-/** Pure results kept for speed: the values are true in whichever transaction they were computed. */
-const CACHE_ENTRIES = 256;
-const tariffs = new Map<string, Tariff>();
-const separators = new Map<string, Uint8Array>();
-const models = new Map<string, Uint8Array>();
-
-function cached<T>(cache: Map<string, T>, key: string, make: () => T): T {
-  const known = cache.get(key);
-  if (known !== undefined) return known;
-  if (cache.size >= CACHE_ENTRIES) cache.clear();
-  const value = make();
-  cache.set(key, value);
-  return value;
-}
-
-const readTariff = (json: string): Tariff => cached(tariffs, json, () => parseTariff(JSON.parse(json)));
-
-const ledgerSeparator = (book: BookRow): Uint8Array =>
-  cached(separators, `${book.chain_id}/${book.ledger}`, () =>
-    separatorOf({ chainId: book.chain_id, address: book.ledger }),
-  );
-
-function modelHash(db: DatabaseSync, model: string): Uint8Array {
-  const hash = cached(models, model, () => keccak(utf8(model)));
-  keepPreimage(db, hash, model);
-  return hash;
 }

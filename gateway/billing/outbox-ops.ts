@@ -1,6 +1,6 @@
 import type { DatabaseSync } from 'node:sqlite';
+import { type BookKey, findBook, newestOf, openBook } from './book-rows.ts';
 import { sameBytes, ZERO_WORD } from './bytes.ts';
-import { type BookKey, openBook } from './metering-ops.ts';
 import { all, one, run } from './statements.ts';
 
 /** The outbox of batches: what the poster reads and what it writes. The rows say what was tried; the chain says what is. */
@@ -10,6 +10,7 @@ export type BatchState = 'SEALED' | 'SIGNED' | 'SENT' | 'MINED' | 'FINAL';
 /** A sealed range of receipts that builds on one head. Several may build on the same; the chain takes one of them. */
 export interface BatchRow {
   readonly id: number;
+  readonly book: number;
   readonly from_ordinal: number;
   readonly to_ordinal: number;
   readonly total: string;
@@ -53,6 +54,8 @@ export interface OutboxArgs {
 export interface Outbox {
   /** Receipts of the book. */
   readonly receipts: number;
+  /** Receipts that are no longer kept: up to this ordinal no batch can be made. */
+  readonly pruned: number;
   /** When the oldest receipt beyond the chain's head was stored; null when there is none. */
   readonly oldestAt: number | null;
   /** Whether the chain's head is a batch of this book (or none yet). */
@@ -93,7 +96,8 @@ export function outbox(db: DatabaseSync, args: OutboxArgs): Outbox | null {
     args.nonce,
   );
   return {
-    receipts: book.receipts,
+    receipts: newestOf(db, book).ordinal,
+    pruned: book.pruned,
     oldestAt: oldest?.created_at ?? null,
     knownHead: sameBytes(args.head, ZERO_WORD) || byHead(db, book.id, args.head) !== undefined,
     // The plus keeps SQLite from walking the whole book by to_ordinal.
@@ -190,17 +194,19 @@ export interface RangeRow {
 /** `billing.range`: what the leaves of a batch are made of. */
 export function range(db: DatabaseSync, args: { book: BookKey; from: number; to: number }): RangeRow[] {
   const book = findBook(db, args.book);
-  if (!book) return [];
-  return all<RangeRow>(
+  return book ? rangeOf(db, book.id, args.from, args.to) : [];
+}
+
+export const rangeOf = (db: DatabaseSync, book: number, from: number, to: number): RangeRow[] =>
+  all<RangeRow>(
     db,
     `SELECT c.channel_id, r.seq, r.hash, r.cumulative, r.amount
      FROM billing_receipts r JOIN billing_channels c ON c.id = r.channel
      WHERE r.book = ? AND r.ordinal BETWEEN ? AND ? ORDER BY r.ordinal`,
-    book.id,
-    args.from,
-    args.to,
+    book,
+    from,
+    to,
   );
-}
 
 export interface SealArgs {
   readonly book: BookKey;
@@ -238,6 +244,9 @@ export function seal(db: DatabaseSync, args: SealArgs): void {
   );
   if (added === 0) return;
   const batch = byHead(db, book.id, args.head)!;
+  // One tree per place in the chain: should an earlier attempt win after all, its tree follows from its receipts.
+  const others = 'SELECT id FROM billing_batches WHERE book = ? AND prev_head = ?';
+  run(db, `DELETE FROM billing_trees WHERE batch IN (${others})`, book.id, args.prevHead);
   run(db, 'INSERT INTO billing_trees VALUES (?, ?, ?)', batch.id, args.nodes, args.places);
 }
 
@@ -289,19 +298,3 @@ export function mined(db: DatabaseSync, args: { hash: Uint8Array; block: number;
     args.hash,
   );
 }
-
-interface FoundBook {
-  readonly id: number;
-  readonly receipts: number;
-  readonly total: string;
-}
-
-/** The book's row without making one: queries only read. */
-export const findBook = (db: DatabaseSync, key: BookKey): FoundBook | undefined =>
-  one<FoundBook>(
-    db,
-    'SELECT id, receipts, total FROM billing_books WHERE chain_id = ? AND ledger = ? AND device = ?',
-    key.chainId,
-    key.address,
-    key.device,
-  );

@@ -52,6 +52,8 @@ export type PosterStep =
   | { readonly do: 'broadcast'; readonly tx: InFlight }
   /** The chain's head is none of ours: another gateway posts with this key, or the database is an old copy. */
   | { readonly do: 'stop'; readonly reason: 'unknown-head' }
+  /** The chain lost what it held for good, and the receipts are no longer kept. */
+  | { readonly do: 'stop'; readonly reason: 'receipts-gone' }
   /** Posting would cost more than allowed. */
   | { readonly do: 'stop'; readonly reason: 'fee-cap' };
 
@@ -65,6 +67,8 @@ export function nextStep(view: PosterView, rules: PosterRules): PosterStep {
   if (outbox.receipts <= posted) return { do: 'rest' };
   const best = outbox.next[0];
   const wanted = Math.min(outbox.receipts, posted + rules.maxReceipts);
+  const whole = outbox.pruned <= posted;
+  if (!whole && !best) return { do: 'stop', reason: 'receipts-gone' };
   const seal: PosterStep = { do: 'seal', from: posted + 1, to: wanted };
 
   const tx = outbox.inFlight;
@@ -79,7 +83,7 @@ export function nextStep(view: PosterView, rules: PosterRules): PosterStep {
     return view.monotonic - repeatedAt >= REPEAT_MS ? { do: 'broadcast', tx } : { do: 'rest' };
   }
   if (best && best.to_ordinal > tx.to_ordinal) return sign(view, rules, best, tx);
-  if (wanted > tx.to_ordinal) return seal;
+  if (whole && wanted > tx.to_ordinal) return seal;
   return best ? sign(view, rules, best, tx) : seal;
 }
 

@@ -1,9 +1,9 @@
 import type { Chain, ChainAnswer, ChainView, Signer } from '../ports/chain.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Transaction } from '../store/types.ts';
+import type { BookKey } from './book-rows.ts';
 import { toHex } from './bytes.ts';
 import { batchDigest, batchHead, separatorOf } from './documents.ts';
-import type { BookKey } from './metering-ops.ts';
 import type { Drift, InFlight, Outbox, RangeRow, SealArgs, SignedArgs } from './outbox-ops.ts';
 import { nextStep, type PosterRules, type PosterStep } from './poster-rules.ts';
 import { buildTree } from './tree-builder.ts';
@@ -31,7 +31,11 @@ export type Round =
       readonly drift: readonly Drift[];
       sent: readonly Uint8Array[];
     }
-  | { readonly kind: 'stopped'; readonly reason: 'unknown-head' | 'fee-cap'; readonly view: ChainView }
+  | {
+      readonly kind: 'stopped';
+      readonly reason: 'unknown-head' | 'receipts-gone' | 'fee-cap';
+      readonly view: ChainView;
+    }
   | { readonly kind: 'unavailable'; readonly code: string; readonly reason: string };
 
 /** More steps than any honest round takes (seal, sign, broadcast, once more after a nonce was used up). */

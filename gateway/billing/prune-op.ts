@@ -1,28 +1,43 @@
 import type { DatabaseSync } from 'node:sqlite';
+import { FULL, settledTo, space } from './space.ts';
 import { all, one, run } from './statements.ts';
 
 export interface PruneArgs {
   /** Receipts stored before this time (ms) may go. */
   readonly before: number;
+  /** What all receipts may take, bytes: the oldest go until there is room. */
+  readonly maxBytes: number;
   /** Receipts removed in one step. */
   readonly limit: number;
 }
 
+interface Gone {
+  readonly first: number;
+  readonly last: number;
+  readonly count: number;
+}
+
+/** Batches that stay after their receipts, per book. */
+const BATCHES_KEPT = 4_096;
+
 /**
- * `billing.prune`: removes old receipts from the front of each book, as far as the chain holds them for good; books
- * without a chain go by age alone. What only served them goes too: trees, signed heads, attempts that lost. Numbers,
- * totals and the newest hash of each channel stay, so nothing about later receipts changes. Answers how many went.
+ * `billing.prune`: removes receipts that are old, or the oldest when all together take too much room, from the front of
+ * each book and as far as the chain holds them for good; books without a chain go by age and room alone. What only served
+ * them goes too: trees, signed heads, attempts that lost. Numbers, totals and the newest hash of each channel stay, so
+ * nothing about later receipts changes. Answers how many went.
  */
 export function prune(db: DatabaseSync, args: PruneArgs): number {
   let removed = 0;
   const books = all<{ id: number; chain_id: number }>(db, 'SELECT id, chain_id FROM billing_books');
   for (const book of books) {
-    const { first, last } = rangeToGo(db, book, args.before, args.limit - removed);
-    if (first === null || last === null) continue;
-    rememberLinks(db, book.id, last);
-    removed += run(db, 'DELETE FROM billing_receipts WHERE book = ? AND ordinal <= ?', book.id, last);
-    forgetHeads(db, book.id);
-    forgetBatches(db, book.id, first, last);
+    const excess = space(db, args).bytes - args.maxBytes * FULL;
+    const gone = rangeToGo(db, book, args.before, excess, args.limit - removed);
+    if (!gone) continue;
+    rememberLinks(db, book.id, gone.last);
+    run(db, 'DELETE FROM billing_receipts WHERE book = ? AND ordinal <= ?', book.id, gone.last);
+    run(db, 'UPDATE billing_books SET pruned = ? WHERE id = ?', gone.last, book.id);
+    forgetBatches(db, book.id, gone);
+    removed += gone.count;
   }
   return removed;
 }
@@ -31,23 +46,33 @@ function rangeToGo(
   db: DatabaseSync,
   book: { id: number; chain_id: number },
   before: number,
+  excess: number,
   limit: number,
-): { first: number | null; last: number | null } {
-  const settled =
-    book.chain_id === 0
-      ? Number.MAX_SAFE_INTEGER
-      : one<{ last: number }>(
-          db,
-          `SELECT to_ordinal AS last FROM billing_batches WHERE book = ? AND state = 'FINAL'
-           ORDER BY to_ordinal DESC LIMIT 1`,
-          book.id,
-        )?.last;
-  const sql = `SELECT min(ordinal) AS first, max(ordinal) AS last FROM (SELECT ordinal, created_at FROM billing_receipts
-    WHERE book = ? AND ordinal <= ? ORDER BY ordinal LIMIT ?) WHERE created_at < ?`;
-  return one<{ first: number | null; last: number | null }>(db, sql, book.id, settled ?? 0, limit, before)!;
+): Gone | undefined {
+  const oldest = one<{ bytes_to: number }>(
+    db,
+    'SELECT bytes_to FROM billing_receipts WHERE book = ? ORDER BY ordinal LIMIT 1',
+    book.id,
+  );
+  if (!oldest) return undefined;
+  const gone = one<Gone>(
+    db,
+    `SELECT min(ordinal) AS first, max(ordinal) AS last, count(*) AS count FROM
+       (SELECT ordinal, created_at, bytes_to FROM billing_receipts WHERE book = ? AND ordinal <= ? ORDER BY ordinal LIMIT ?)
+     WHERE created_at < ? OR bytes_to < ?`,
+    book.id,
+    settledTo(db, book),
+    limit,
+    before,
+    oldest.bytes_to + excess,
+  )!;
+  return gone.count > 0 ? gone : undefined;
 }
 
-/** The first receipt that stays must still show which one it follows. */
+/**
+ * The first receipt that stays must still show which one it follows. Heads go with their receipts, but for the newest
+ * of a channel.
+ */
 function rememberLinks(db: DatabaseSync, book: number, last: number): void {
   const ends = all<{ channel: number; seq: number; hash: Uint8Array }>(
     db,
@@ -55,29 +80,37 @@ function rememberLinks(db: DatabaseSync, book: number, last: number): void {
     book,
     last,
   );
-  for (const { channel, seq, hash } of ends)
+  for (const { channel, seq, hash } of ends) {
     run(db, 'UPDATE billing_channels SET pruned_seq = ?, pruned_hash = ? WHERE id = ?', seq, hash, channel);
-}
-
-/** The newest head of a channel stays, whatever is left of it. */
-function forgetHeads(db: DatabaseSync, book: number): void {
-  run(
-    db,
-    `DELETE FROM billing_heads WHERE channel IN (SELECT id FROM billing_channels WHERE book = ?)
-       AND seq < (SELECT signed_seq FROM billing_channels c WHERE c.id = billing_heads.channel)
-       AND seq < coalesce((SELECT min(seq) FROM billing_receipts r WHERE r.channel = billing_heads.channel), ?)`,
-    book,
-    Number.MAX_SAFE_INTEGER,
-  );
+    run(db, 'DELETE FROM billing_marks WHERE channel = ? AND seq <= ?', channel, seq);
+    run(
+      db,
+      `DELETE FROM billing_heads WHERE channel = ?1 AND seq <= ?2
+         AND seq < (SELECT signed_seq FROM billing_channels WHERE id = ?1)`,
+      channel,
+      seq,
+    );
+  }
 }
 
 /**
- * Trees go with the last of their receipts, and so do transactions. The batches that are final stay: should a chain lose
- * them, they are signed and sent again.
+ * Trees go with the last of their receipts, and so do transactions and attempts that lost. The newest of the batches that
+ * are final stay: should a chain lose them, they are signed and sent again.
  */
-function forgetBatches(db: DatabaseSync, book: number, first: number, last: number): void {
+function forgetBatches(db: DatabaseSync, book: number, { first, last }: Gone): void {
   const gone = 'SELECT id FROM billing_batches WHERE book = ? AND to_ordinal BETWEEN ? AND ?';
   run(db, `DELETE FROM billing_trees WHERE batch IN (${gone})`, book, first, last);
   run(db, `DELETE FROM billing_txs WHERE batch IN (${gone})`, book, first, last);
   run(db, `DELETE FROM billing_batches WHERE id IN (${gone} AND state <> 'FINAL')`, book, first, last);
+  run(
+    db,
+    `DELETE FROM billing_batches WHERE id IN (
+       SELECT b.id FROM billing_batches b WHERE b.book = ?1 AND b.to_ordinal <= ?2 AND b.state = 'FINAL'
+         AND NOT EXISTS (SELECT 1 FROM billing_txs t WHERE t.batch = b.id)
+         AND NOT EXISTS (SELECT 1 FROM billing_trees t WHERE t.batch = b.id)
+       ORDER BY b.id LIMIT max(0, (SELECT count(*) FROM billing_batches WHERE book = ?1 AND to_ordinal <= ?2) - ?3))`,
+    book,
+    last,
+    BATCHES_KEPT,
+  );
 }

@@ -1,8 +1,11 @@
 import type { DatabaseSync } from 'node:sqlite';
-import { HEAD_EVERY } from './limits.ts';
-import type { BookKey } from './metering-ops.ts';
-import { type BatchRow, findBook, type TxRow } from './outbox-ops.ts';
+import { type BookKey, findBook, totalOf } from './book-rows.ts';
+import { type BatchRow, rangeOf, type TxRow } from './outbox-ops.ts';
+import { requestId, requestKey } from './request-key.ts';
+import { space } from './space.ts';
 import { all, one } from './statements.ts';
+import { sumsEnded } from './sums.ts';
+import { type PackedTree, packTree } from './tree-builder.ts';
 
 /** Read-only looks at channels, receipts and batches. They also run on a database that no gateway has open. */
 
@@ -14,28 +17,31 @@ export interface UnsignedHead {
   readonly hash: Uint8Array;
 }
 
-/** `billing.unsigned`: heads to sign: each multiple of {@link HEAD_EVERY}, and the newest receipt of each channel. */
+/** `billing.unsigned`: heads to sign: each multiple of HEAD_EVERY, and the newest receipt of each channel. */
 export function unsigned(db: DatabaseSync, args: { book: BookKey; limit: number }): UnsignedHead[] {
   const book = findBook(db, args.book);
   if (!book) return [];
   return all<UnsignedHead>(
     db,
-    `SELECT c.id AS channel, c.channel_id, r.seq, r.cumulative, r.hash
-     FROM billing_channels c JOIN billing_receipts r ON r.channel = c.id AND r.seq > c.signed_seq
-     WHERE c.book = ? AND c.signed_seq < c.seq AND (r.seq % ${HEAD_EVERY} = 0 OR r.seq = c.seq)
-     ORDER BY c.id, r.seq LIMIT ?`,
+    `SELECT c.id AS channel, c.channel_id, m.seq, r.cumulative, r.hash
+     FROM billing_channels c JOIN billing_marks m ON m.channel = c.id
+       JOIN billing_receipts r ON r.book = c.book AND r.ordinal = m.ordinal
+     WHERE c.book = ?1 AND m.seq > c.signed_seq AND m.seq < c.seq
+     UNION ALL SELECT id, channel_id, seq, cumulative, last_hash FROM billing_channels
+     WHERE book = ?1 AND signed_seq < seq
+     ORDER BY channel, seq LIMIT ?2`,
     book.id,
     args.limit,
   );
 }
 
-/** `billing.waiting`: whether uses wait for the time to be known. */
-export function waiting(db: DatabaseSync, args: { book: BookKey }): boolean {
+/** `billing.waiting`: whether uses wait for the time to be known, or sums for becoming receipts. */
+export function waiting(db: DatabaseSync, args: { book: BookKey; maxBytes: number; now: number }): boolean {
   const book = findBook(db, args.book);
   if (!book) return false;
   const sql =
     'SELECT 1 AS found FROM billing_pending p JOIN billing_channels c ON c.id = p.channel WHERE c.book = ? LIMIT 1';
-  return one(db, sql, book.id) !== undefined;
+  return one(db, sql, book.id) !== undefined || sumsEnded(db, book.id, args.now, space(db, args).slotMs);
 }
 
 export interface ReceiptRow {
@@ -47,7 +53,8 @@ export interface ReceiptRow {
   readonly request_sha: Uint8Array;
   readonly answer_sha: Uint8Array;
   readonly tariff_hash: Uint8Array;
-  readonly model_hash: Uint8Array;
+  /** Canonical JSON of what names the model. */
+  readonly model: string;
   readonly usage: string;
   readonly started_at: number;
   readonly compute_us: number;
@@ -55,7 +62,25 @@ export interface ReceiptRow {
   readonly cumulative: string;
   readonly hash: Uint8Array;
   readonly created_at: number;
+  /** Ordinal of the channel's receipt before; 0 for the first. */
+  readonly before: number;
 }
+
+/** A row as it is stored. */
+type StoredRow = Omit<ReceiptRow, 'request_id'> & { readonly request_key: string };
+
+/** Rows of {@link ReceiptRow}, but for the request id. */
+const COLUMNS = `r.book, r.ordinal, r.channel, r.seq, r.request_key, r.request_sha, r.answer_sha, t.hash AS tariff_hash,
+  m.text AS model, r.usage, r.started_at, r.compute_us, r.amount, r.cumulative, r.hash, r.created_at, r.before`;
+const TEXTS = 'JOIN billing_preimages t ON t.id = r.tariff JOIN billing_preimages m ON m.id = r.model';
+
+const withId = <T extends { readonly request_key: string }>({
+  request_key,
+  ...row
+}: T): Omit<T, 'request_key'> & { readonly request_id: string } => ({
+  ...row,
+  request_id: requestId(request_key),
+});
 
 export interface ListFilter {
   /** Receipts older than this one: `book` and `ordinal` of the last one seen. */
@@ -67,28 +92,53 @@ export interface ListFilter {
 
 export interface ListedRow extends ReceiptRow {
   readonly account: string;
-  readonly model: string;
   readonly state: BatchRow['state'] | null;
 }
 
 /** `billing.list`: newest first, over all books. */
 export function list(db: DatabaseSync, filter: ListFilter): ListedRow[] {
-  return all<ListedRow>(
+  return all<StoredRow & { account: string; state: BatchRow['state'] | null }>(
     db,
-    `SELECT r.*, c.account, p.text AS model,
+    `SELECT ${COLUMNS}, c.account,
        coalesce(
          (SELECT b.state FROM billing_batches b WHERE b.book = r.book AND b.to_ordinal >= r.ordinal
             AND b.state IN ('MINED', 'FINAL') ORDER BY b.to_ordinal LIMIT 1),
          (SELECT b.state FROM billing_batches b WHERE b.book = r.book AND b.to_ordinal >= r.ordinal
             AND b.from_ordinal <= r.ordinal ORDER BY b.id DESC LIMIT 1)) AS state
-     FROM billing_receipts r JOIN billing_channels c ON c.id = r.channel JOIN billing_preimages p ON p.hash = r.model_hash
+     FROM billing_receipts r JOIN billing_channels c ON c.id = r.channel ${TEXTS}
      WHERE (r.book, r.ordinal) < (?, ?) AND coalesce(?, c.account) = c.account
      ORDER BY r.book DESC, r.ordinal DESC LIMIT ?`,
     filter.before?.book ?? Number.MAX_SAFE_INTEGER,
     filter.before?.ordinal ?? 0,
     filter.account ?? null,
     Math.min(Math.max(1, filter.limit ?? 50), 1000),
-  );
+  ).map(withId);
+}
+
+export interface FedRow extends ReceiptRow {
+  readonly account: string;
+}
+
+/** `billing.after`: receipts beyond the given ordinal of each book, oldest first within a book. */
+export function after(
+  db: DatabaseSync,
+  args: { readonly fed: readonly (readonly [book: number, ordinal: number])[]; readonly limit: number },
+): FedRow[] {
+  const fed = new Map(args.fed);
+  const rows: FedRow[] = [];
+  for (const { id } of all<{ id: number }>(db, 'SELECT id FROM billing_books ORDER BY id')) {
+    const found = all<StoredRow & { account: string }>(
+      db,
+      `SELECT ${COLUMNS}, c.account FROM billing_receipts r JOIN billing_channels c ON c.id = r.channel ${TEXTS}
+       WHERE r.book = ? AND r.ordinal > ? ORDER BY r.ordinal LIMIT ?`,
+      id,
+      fed.get(id) ?? 0,
+      args.limit - rows.length,
+    );
+    rows.push(...found.map(withId));
+    if (rows.length >= args.limit) break;
+  }
+  return rows;
 }
 
 export interface Evidence {
@@ -96,10 +146,11 @@ export interface Evidence {
   readonly channel: { channel_id: Uint8Array; account: string; config: string };
   readonly tariff: string;
   /** The receipt, then those after it up to the signed head. */
-  readonly receipts: readonly (ReceiptRow & { model: string })[];
+  readonly receipts: readonly ReceiptRow[];
   readonly prevHash: Uint8Array | null;
   readonly head: { seq: number; signature: Uint8Array } | null;
-  readonly batch: (BatchRow & { proof: Uint8Array[] }) | null;
+  /** `proof` is null when the batch's tree can no longer be made: its first receipts are gone. */
+  readonly batch: (BatchRow & { proof: Uint8Array[] | null }) | null;
   readonly tx: Omit<TxRow, 'raw'> | null;
 }
 
@@ -116,14 +167,16 @@ export function evidence(db: DatabaseSync, args: { id: string }): Evidence | nul
     receipt.channel,
     receipt.seq,
   );
-  const receipts = all<ReceiptRow & { model: string }>(
+  // Ordered by ordinal and cut off by number, so that no more is read than lies between the receipt and its head.
+  const receipts = all<StoredRow>(
     db,
-    `SELECT r.*, p.text AS model FROM billing_receipts r JOIN billing_preimages p ON p.hash = r.model_hash
-     WHERE r.channel = ? AND r.seq BETWEEN ? AND ? ORDER BY r.seq`,
+    `SELECT ${COLUMNS} FROM billing_receipts r ${TEXTS}
+     WHERE r.book = ? AND r.ordinal >= ? AND r.channel = ? ORDER BY r.ordinal LIMIT ?`,
+    receipt.book,
+    receipt.ordinal,
     receipt.channel,
-    receipt.seq,
-    head?.seq ?? receipt.seq,
-  );
+    (head?.seq ?? receipt.seq) - receipt.seq + 1,
+  ).map(withId);
   const batch = batchOf(db, receipt);
   return {
     book: one(
@@ -144,7 +197,7 @@ export function evidence(db: DatabaseSync, args: { id: string }): Evidence | nul
     receipts,
     prevHash: hashBefore(db, receipt),
     head: head ?? null,
-    batch: batch ? { ...batch, proof: proofOf(db, batch.id, receipt.ordinal - batch.from_ordinal) } : null,
+    batch: batch ? { ...batch, proof: proofOf(db, batch, receipt) } : null,
     tx: batch
       ? (one<Omit<TxRow, 'raw'>>(
           db,
@@ -157,17 +210,27 @@ export function evidence(db: DatabaseSync, args: { id: string }): Evidence | nul
 }
 
 function findReceipt(db: DatabaseSync, id: string): ReceiptRow | undefined {
+  const place = placeOf(id);
+  const found = place
+    ? one<StoredRow>(
+        db,
+        `SELECT ${COLUMNS} FROM billing_receipts r ${TEXTS} WHERE r.book = ? AND r.ordinal = ?`,
+        place.book,
+        place.ordinal,
+      )
+    : one<StoredRow>(
+        db,
+        `SELECT ${COLUMNS} FROM billing_channels c JOIN billing_receipts r ON r.channel = c.id AND r.request_key = ? ${TEXTS}
+         ORDER BY c.id DESC LIMIT 1`,
+        requestKey(id),
+      );
+  return found && withId(found);
+}
+
+/** Book and ordinal of a receipt's place as lists show it (`book:ordinal`). */
+export function placeOf(id: string): { book: number; ordinal: number } | undefined {
   const place = /^(\d{1,9}):(\d{1,15})$/.exec(id);
-  if (place) {
-    const sql = 'SELECT * FROM billing_receipts WHERE book = ? AND ordinal = ?';
-    return one<ReceiptRow>(db, sql, Number(place[1]), Number(place[2]));
-  }
-  return one<ReceiptRow>(
-    db,
-    `SELECT r.* FROM billing_channels c JOIN billing_receipts r ON r.channel = c.id AND r.request_id = ?
-     ORDER BY c.id DESC LIMIT 1`,
-    id,
-  );
+  return place ? { book: Number(place[1]), ordinal: Number(place[2]) } : undefined;
 }
 
 /**
@@ -193,27 +256,33 @@ function batchOf(db: DatabaseSync, receipt: ReceiptRow): BatchRow | undefined {
   );
 }
 
-/** Hash of the receipt before, also when that one was removed for its age; null for the first. */
+/** Hash of the receipt before, also when that one was removed; null for the first. */
 function hashBefore(db: DatabaseSync, receipt: ReceiptRow): Uint8Array | null {
+  if (receipt.before === 0) return null;
   const before = one<{ hash: Uint8Array }>(
     db,
-    `SELECT hash FROM billing_receipts WHERE channel = ?1 AND seq = ?2
-     UNION ALL SELECT pruned_hash FROM billing_channels WHERE id = ?1 AND pruned_seq = ?2`,
+    `SELECT hash FROM billing_receipts WHERE book = ?1 AND ordinal = ?2
+     UNION ALL SELECT pruned_hash FROM billing_channels WHERE id = ?3 AND pruned_seq = ?4`,
+    receipt.book,
+    receipt.before,
     receipt.channel,
     receipt.seq - 1,
   );
-  return receipt.seq > 1 ? (before?.hash ?? null) : null;
+  return before?.hash ?? null;
 }
 
-/** Siblings of a leaf, cut out of the stored tree. */
-function proofOf(db: DatabaseSync, batch: number, leaf: number): Uint8Array[] {
-  const tree = one<{ nodes: Uint8Array; places: Uint8Array }>(
+/** Siblings of a leaf, cut out of the stored tree, or of one made again when an attempt won that another had replaced. */
+function proofOf(db: DatabaseSync, batch: BatchRow, receipt: ReceiptRow): Uint8Array[] | null {
+  const stored = one<{ nodes: Uint8Array; places: Uint8Array }>(
     db,
     'SELECT nodes, places FROM billing_trees WHERE batch = ?',
-    batch,
-  )!;
+    batch.id,
+  );
+  const tree = stored ?? treeAgain(db, batch);
+  if (!tree) return null;
   const proof: Uint8Array[] = [];
   const places = new DataView(tree.places.buffer, tree.places.byteOffset, tree.places.length);
+  const leaf = receipt.ordinal - batch.from_ordinal;
   for (let i = places.getUint32(leaf * 4); i > 0; i = (i - 1) >> 1) {
     const sibling = i % 2 ? i + 1 : i - 1;
     proof.push(tree.nodes.slice(sibling * 32, sibling * 32 + 32));
@@ -221,11 +290,22 @@ function proofOf(db: DatabaseSync, batch: number, leaf: number): Uint8Array[] {
   return proof;
 }
 
+function treeAgain(db: DatabaseSync, batch: BatchRow): PackedTree | undefined {
+  const rows = rangeOf(db, batch.book, batch.from_ordinal, batch.to_ordinal);
+  return rows.length === batch.to_ordinal - batch.from_ordinal + 1 ? packTree(rows) : undefined;
+}
+
 export interface BooksRow {
+  readonly id: number;
   readonly chain_id: number;
   readonly ledger: string;
   readonly device: string;
+  /** Made, all time. */
   readonly receipts: number;
+  /** Removed, oldest first. */
+  readonly pruned: number;
+  /** When the oldest one that is kept was stored, epoch ms; null when none is. */
+  readonly since: number | null;
   readonly total: string;
   readonly posted: number;
   readonly final: number;
@@ -235,15 +315,17 @@ export interface BooksRow {
 
 /** `billing.books`: totals per book, for status and metrics. */
 export function books(db: DatabaseSync): BooksRow[] {
-  return all<BooksRow>(
+  return all<Omit<BooksRow, 'total'>>(
     db,
-    `SELECT b.chain_id, b.ledger, b.device, b.receipts, b.total,
+    `SELECT b.id, b.chain_id, b.ledger, b.device, b.pruned,
+       coalesce((SELECT max(ordinal) FROM billing_receipts r WHERE r.book = b.id), b.pruned) AS receipts,
+       (SELECT created_at FROM billing_receipts r WHERE r.book = b.id ORDER BY ordinal LIMIT 1) AS since,
        coalesce((SELECT to_ordinal FROM billing_batches x WHERE x.book = b.id AND x.state IN ('MINED', 'FINAL') ORDER BY to_ordinal DESC LIMIT 1), 0) AS posted,
        coalesce((SELECT to_ordinal FROM billing_batches x WHERE x.book = b.id AND x.state = 'FINAL' ORDER BY to_ordinal DESC LIMIT 1), 0) AS final,
        (SELECT count(*) FROM billing_pending p JOIN billing_channels c ON c.id = p.channel WHERE c.book = b.id) AS pending,
        (SELECT count(*) FROM billing_channels c WHERE c.book = b.id) AS channels
      FROM billing_books b ORDER BY b.id`,
-  );
+  ).map((book) => ({ ...book, total: String(totalOf(db, book.id)) }));
 }
 
 /** `billing.batches`: newest first, with the transaction that is or may be in the chain. */

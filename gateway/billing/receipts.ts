@@ -3,7 +3,7 @@ import { GatewayError } from '../errors.ts';
 import { fromHex, sameBytes, toHex, ZERO_WORD } from './bytes.ts';
 import { ioHash, ioSalt } from './measure.ts';
 import { proofText, type ReceiptProof, type Verdict, verifyProof } from './proof.ts';
-import type { BooksRow, Evidence, ListedRow, ListFilter } from './receipt-queries.ts';
+import { type BooksRow, type Evidence, type ListedRow, type ListFilter, placeOf } from './receipt-queries.ts';
 import { storeModule } from './store-module.ts';
 
 export { proofText, type ReceiptProof, type Verdict, verifyProof } from './proof.ts';
@@ -135,8 +135,24 @@ export function receiptTotals(reader: ReceiptReader): Promise<BooksRow[]> {
 
 async function findEvidence(reader: ReceiptReader, id: string): Promise<Evidence> {
   const found = await reader.query<Evidence | null>('billing.evidence', { id });
-  if (!found) throw new GatewayError('RECEIPT_UNKNOWN', `There is no receipt ${id}.`);
-  return found;
+  return found ?? missing(reader, id);
+}
+
+/** Says whether a receipt is not there or no longer there. */
+async function missing(reader: ReceiptReader, id: string): Promise<never> {
+  const books = await receiptTotals(reader);
+  const place = placeOf(id);
+  const book = books.find((one) => one.id === place?.book);
+  if (place && book && place.ordinal >= 1 && place.ordinal <= book.pruned)
+    throw new GatewayError('RECEIPT_REMOVED', `Receipt ${id} was made and is no longer kept.`, {
+      expected: `${book.id}:${book.pruned + 1} or later`,
+    });
+  const removed = books.reduce((sum, one) => sum + one.pruned, 0);
+  if (place || removed === 0) throw new GatewayError('RECEIPT_UNKNOWN', `There is no receipt ${id}.`);
+  throw new GatewayError(
+    'RECEIPT_UNKNOWN',
+    `There is no receipt ${id} among those that are kept; the ${removed} oldest were removed.`,
+  );
 }
 
 /** Quantities of a row; none when the row is damaged, which the verdict says. */
@@ -187,7 +203,7 @@ function proofOf(found: Evidence): ReceiptProof {
     signature: found.head && toHex(found.head.signature),
     // A batch that the chain may still take back proves nothing.
     batch:
-      batch?.state === 'FINAL'
+      batch?.state === 'FINAL' && batch.proof
         ? {
             prevHead: toHex(batch.prev_head),
             toSeq: batch.to_ordinal,

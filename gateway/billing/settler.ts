@@ -3,13 +3,15 @@ import type { Signer } from '../ports/chain.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Log } from '../ports/log.ts';
 import { Backoff, type Schedule } from '../system/backoff.ts';
+import type { BookKey } from './book-rows.ts';
 import { toHex } from './bytes.ts';
 import { headDigest, separatorOf } from './documents.ts';
 import { BOOT } from './meter.ts';
-import type { BookKey, ChargeTime, FinaliseArgs, SignArgs } from './metering-ops.ts';
+import type { ChargeTime, FinaliseArgs, SignArgs } from './metering-ops.ts';
 import type { BillingStore, Poster, Round } from './poster.ts';
 import type { PruneArgs } from './prune-op.ts';
 import type { UnsignedHead } from './receipt-queries.ts';
+import { FULL, type Space } from './space.ts';
 import type { Tariff } from './tariff.ts';
 
 export interface SettlerParts {
@@ -22,8 +24,10 @@ export interface SettlerParts {
   readonly alarms: Alarms;
   /** Absent without a chain. */
   readonly poster: Poster | undefined;
-  /** Receipts are kept at least this long. */
+  /** Receipts are kept this long, as far as there is room for them. */
   readonly keepMs: number;
+  /** What all receipts may take, bytes. */
+  readonly maxBytes: number;
 }
 
 export interface SettlerStats {
@@ -46,6 +50,8 @@ const FINALISE_PER_ROUND = 500;
 /** Old receipts go in small steps, so that no commit waits for them. */
 const PRUNE_EVERY_MS = 30_000;
 const PRUNE_PER_STEP = 1_000;
+/** Steps in a round; more than receipts can be made in a second. */
+const PRUNE_STEPS = 16;
 
 /** Every second: numbers what waited for the time, signs heads, lets the poster do a round. Ends only by `stop`. */
 export class Settler {
@@ -112,7 +118,7 @@ export class Settler {
       await this.#finalise();
       await this.#signHeads();
       if (clock.monotonic() >= this.#postAt) await this.#post();
-      if (clock.monotonic() >= this.#pruneAt) await this.#prune();
+      await this.#keepBounds();
       alarms.clear('billing-store');
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
@@ -127,10 +133,10 @@ export class Settler {
   }
 
   async #finalise(): Promise<void> {
-    const { store, book, tariff, clock } = this.#parts;
-    if (!(await store.query<boolean>('billing.waiting', { book }))) return;
+    const { store, book, tariff, clock, maxBytes } = this.#parts;
+    if (!(await store.query<boolean>('billing.waiting', { book, maxBytes, now: clock.now() }))) return;
     const time: ChargeTime = { synced: true, now: clock.now(), monotonic: clock.monotonic(), boot: BOOT };
-    const args: FinaliseArgs = { book, tariff: tariff.json, limit: FINALISE_PER_ROUND, time };
+    const args: FinaliseArgs = { book, tariff: tariff.json, limit: FINALISE_PER_ROUND, time, maxBytes };
     await store.commit({ ops: [{ op: 'billing.finalise', args }] });
   }
 
@@ -154,12 +160,30 @@ export class Settler {
     this.#stats = { ...this.#stats, headsSigned: this.#stats.headsSigned + heads.length };
   }
 
+  /** Looks at the room every second, and at ages every half minute. */
+  async #keepBounds(): Promise<void> {
+    const { store, clock, alarms, maxBytes } = this.#parts;
+    const space = await store.query<Space>('billing.space', { maxBytes });
+    if (space.slotMs === 0) alarms.clear('receipts-backlog');
+    else
+      alarms.raise({
+        kind: 'receipts-backlog',
+        severity: 'warning',
+        message: `${space.waiting} receipts (${mebibytes(space.waitingBytes)} MiB of ${mebibytes(maxBytes)}) wait for the chain. Nothing is lost: ${slotText(space.slotMs)}.`,
+        fix: 'Make the chain reachable again and see that the device key can pay for posting (other billing alarms say why it cannot), or raise billing.maxBytes.',
+      });
+    if (space.bytes > maxBytes * FULL || clock.monotonic() >= this.#pruneAt) await this.#prune();
+  }
+
   async #prune(): Promise<void> {
-    const { store, clock, keepMs } = this.#parts;
-    const args: PruneArgs = { before: clock.now() - keepMs, limit: PRUNE_PER_STEP };
-    const [removed] = await store.commit({ ops: [{ op: 'billing.prune', args }] });
-    // A full step means that there is more: go on in the next round, so that removal keeps up with any rate.
-    this.#pruneAt = removed === PRUNE_PER_STEP ? 0 : clock.monotonic() + PRUNE_EVERY_MS;
+    const { store, clock, keepMs, maxBytes } = this.#parts;
+    const args: PruneArgs = { before: clock.now() - keepMs, maxBytes, limit: PRUNE_PER_STEP };
+    this.#pruneAt = clock.monotonic() + PRUNE_EVERY_MS;
+    for (let step = 0; step < PRUNE_STEPS && !this.#stopped; step++) {
+      const [removed] = await store.commit({ ops: [{ op: 'billing.prune', args }] });
+      if (removed !== PRUNE_PER_STEP) return;
+    }
+    this.#pruneAt = 0; // there is more: go on in the next round
   }
 
   async #post(): Promise<void> {
@@ -231,6 +255,16 @@ export class Settler {
       });
       return;
     }
+    if (round.reason === 'receipts-gone') {
+      alarms.raise({
+        kind: 'billing-head',
+        severity: 'critical',
+        message:
+          'The chain no longer has batches that it held for good, and their receipts are no longer kept.',
+        fix: 'Check that billing.chain.rpcUrl leads to the same chain as before; a new chain needs a new ledger.',
+      });
+      return;
+    }
     alarms.raise({
       kind: 'billing-head',
       severity: 'critical',
@@ -238,4 +272,12 @@ export class Settler {
       fix: 'Another gateway posts with this key, or the data folder is an old copy: give each gateway its own key, or restore the newest data.',
     });
   }
+}
+
+const mebibytes = (bytes: number): string => (bytes / 2 ** 20).toFixed(1);
+
+function slotText(slotMs: number): string {
+  if (slotMs === 60_000) return 'uses of an account and model now share one receipt a minute';
+  if (slotMs === 3_600_000) return 'uses of an account and model now share one receipt an hour';
+  return 'uses are added up and become receipts when there is room';
 }

@@ -2,7 +2,8 @@ import type { StoreModule } from '../store/types.ts';
 import { charge, finalise, sign } from './metering-ops.ts';
 import { mined, outbox, range, reconcile, seal, sent, signed } from './outbox-ops.ts';
 import { prune } from './prune-op.ts';
-import { batches, books, evidence, list, unsigned, waiting } from './receipt-queries.ts';
+import { after, batches, books, evidence, list, unsigned, waiting } from './receipt-queries.ts';
+import { space } from './space.ts';
 import { MIGRATIONS } from './store-schema.ts';
 
 /** Billing inside the writer thread: receipts commit in the same transaction as the results they are for. */
@@ -10,5 +11,5 @@ export const storeModule: StoreModule = {
   name: 'billing',
   migrations: MIGRATIONS,
   ops: { charge, finalise, sign, seal, signed, sent, mined, reconcile, prune },
-  queries: { outbox, range, unsigned, waiting, list, evidence, books, batches },
+  queries: { outbox, range, unsigned, waiting, list, after, evidence, books, batches, space },
 };

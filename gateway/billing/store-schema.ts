@@ -2,6 +2,12 @@
  * Tables of the billing module. A *book* is what one device commits to on one ledger; its receipts are numbered
  * (`ordinal`) over all its channels, and that number is the ledger's `toSeq`. Amounts are decimal strings: they are
  * 128 bits wide and SQLite's integers are 64.
+ *
+ * A commit with one receipt should touch three pages (receipt, index of request ids, channel), because flash wears by
+ * pages: so a book has no running totals (they are those of its channels), receipts have no index by `seq`
+ * (`before` is the ordinal of the channel's receipt before, `billing_marks` those whose heads are due), and request ids
+ * are stored as keys that grow (`request-key.ts`). `bytes_to` sums the sizes of the book's receipts, so that the size
+ * of any range is a subtraction.
  */
 export const MIGRATIONS: readonly string[] = [
   `CREATE TABLE billing_books (
@@ -10,8 +16,7 @@ export const MIGRATIONS: readonly string[] = [
      ledger TEXT NOT NULL,
      device TEXT NOT NULL,
      salt BLOB NOT NULL,
-     receipts INTEGER NOT NULL DEFAULT 0,
-     total TEXT NOT NULL DEFAULT '0',
+     pruned INTEGER NOT NULL DEFAULT 0,
      UNIQUE (chain_id, ledger, device)
    ) STRICT`,
   `CREATE TABLE billing_channels (
@@ -23,21 +28,22 @@ export const MIGRATIONS: readonly string[] = [
      seq INTEGER NOT NULL DEFAULT 0,
      cumulative TEXT NOT NULL DEFAULT '0',
      last_hash BLOB NOT NULL,
+     last_ordinal INTEGER NOT NULL DEFAULT 0,
      signed_seq INTEGER NOT NULL DEFAULT 0,
      pruned_seq INTEGER NOT NULL DEFAULT 0,
      pruned_hash BLOB
    ) STRICT`,
-  'CREATE TABLE billing_preimages (hash BLOB PRIMARY KEY, text TEXT NOT NULL) STRICT, WITHOUT ROWID',
+  'CREATE TABLE billing_preimages (id INTEGER PRIMARY KEY, hash BLOB NOT NULL UNIQUE, text TEXT NOT NULL) STRICT',
   `CREATE TABLE billing_receipts (
      book INTEGER NOT NULL,
      ordinal INTEGER NOT NULL,
      channel INTEGER NOT NULL,
      seq INTEGER NOT NULL,
-     request_id TEXT NOT NULL,
+     request_key TEXT NOT NULL,
      request_sha BLOB NOT NULL,
      answer_sha BLOB NOT NULL,
-     tariff_hash BLOB NOT NULL,
-     model_hash BLOB NOT NULL,
+     tariff INTEGER NOT NULL,
+     model INTEGER NOT NULL,
      usage TEXT NOT NULL,
      started_at INTEGER NOT NULL,
      compute_us INTEGER NOT NULL,
@@ -45,10 +51,34 @@ export const MIGRATIONS: readonly string[] = [
      cumulative TEXT NOT NULL,
      hash BLOB NOT NULL,
      created_at INTEGER NOT NULL,
+     before INTEGER NOT NULL,
+     bytes_to INTEGER NOT NULL,
      PRIMARY KEY (book, ordinal)
    ) STRICT, WITHOUT ROWID`,
-  'CREATE UNIQUE INDEX billing_receipts_request ON billing_receipts (channel, request_id)',
-  'CREATE UNIQUE INDEX billing_receipts_seq ON billing_receipts (channel, seq)',
+  'CREATE UNIQUE INDEX billing_receipts_request ON billing_receipts (channel, request_key)',
+  `CREATE TABLE billing_marks (
+     channel INTEGER NOT NULL,
+     seq INTEGER NOT NULL,
+     ordinal INTEGER NOT NULL,
+     PRIMARY KEY (channel, seq)
+   ) STRICT, WITHOUT ROWID`,
+  `CREATE TABLE billing_sums (
+     channel INTEGER NOT NULL,
+     model INTEGER NOT NULL,
+     tariff INTEGER NOT NULL,
+     first_id TEXT NOT NULL,
+     last_id TEXT NOT NULL,
+     ids_sha BLOB NOT NULL,
+     requests_sha BLOB NOT NULL,
+     answers_sha BLOB NOT NULL,
+     used TEXT NOT NULL,
+     started_at INTEGER NOT NULL,
+     synced INTEGER NOT NULL,
+     boot TEXT NOT NULL,
+     monotonic REAL NOT NULL,
+     opened_at INTEGER NOT NULL,
+     PRIMARY KEY (channel, model, tariff)
+   ) STRICT, WITHOUT ROWID`,
   `CREATE TABLE billing_pending (
      id INTEGER PRIMARY KEY,
      channel INTEGER NOT NULL,

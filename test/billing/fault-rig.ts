@@ -6,12 +6,13 @@ import { deployContracts } from '../../adapters/evm/deploy.ts';
 import { createEvmChain } from '../../adapters/evm/index.ts';
 import { JsonRpc } from '../../adapters/evm/rpc.ts';
 import { createdAddress } from '../../adapters/evm/transaction.ts';
+import type { BookKey } from '../../gateway/billing/book-rows.ts';
 import { keccak, toHex } from '../../gateway/billing/bytes.ts';
 import { deviceSigner } from '../../gateway/billing/device-key.ts';
 import { ChannelMeter } from '../../gateway/billing/meter.ts';
-import type { BookKey } from '../../gateway/billing/metering-ops.ts';
 import { Poster } from '../../gateway/billing/poster.ts';
 import type { PosterRules } from '../../gateway/billing/poster-rules.ts';
+import { DEFAULT_MAX_BYTES } from '../../gateway/billing/space.ts';
 import { DEFAULT_TARIFF } from '../../gateway/billing/tariff.ts';
 import type { Chain } from '../../gateway/ports/chain.ts';
 import { manualClock } from '../support/clock.ts';
@@ -84,6 +85,7 @@ export class FaultRig {
       tariff: DEFAULT_TARIFF,
       clock: this.clock,
       coalesceAbove: 1e9,
+      maxBytes: DEFAULT_MAX_BYTES,
     });
     await this.mine();
     this.#floor = Number(await this.#rpc.call('eth_blockNumber'));

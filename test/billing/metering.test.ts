@@ -1,10 +1,13 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import type { BookKey } from '../../gateway/billing/book-rows.ts';
 import { sameBytes, ZERO_WORD } from '../../gateway/billing/bytes.ts';
 import { NO_LEDGER } from '../../gateway/billing/documents.ts';
 import { ChannelMeter } from '../../gateway/billing/meter.ts';
-import type { BookKey, ChargeArgs, Charged } from '../../gateway/billing/metering-ops.ts';
+import type { ChargeArgs, Charged } from '../../gateway/billing/metering-ops.ts';
 import { listReceipts, receiptTotals, verifyReceipt } from '../../gateway/billing/receipts.ts';
+import { requestId } from '../../gateway/billing/request-key.ts';
+import { DEFAULT_MAX_BYTES } from '../../gateway/billing/space.ts';
 import { amountOf, parseTariff } from '../../gateway/billing/tariff.ts';
 import type { Usage } from '../../gateway/ports/meter.ts';
 import { manualClock } from '../support/clock.ts';
@@ -18,24 +21,35 @@ const tariff = parseTariff({ version: 1, name: 't', fixed: '3', prices: { comput
 function setUp(coalesceAbove = 1_000_000) {
   const clock = manualClock();
   const store = moduleStore();
-  const meter = new ChannelMeter({ book, token: NO_LEDGER.address, tariff, clock, coalesceAbove });
+  const meter = new ChannelMeter({
+    book,
+    token: NO_LEDGER.address,
+    tariff,
+    clock,
+    coalesceAbove,
+    maxBytes: DEFAULT_MAX_BYTES,
+  });
   const charge = async (...given: Usage[]) =>
     (await store.commit({ ops: meter.charge(given) })) as unknown as Charged[];
   return { clock, store, meter, charge };
 }
 
+interface Row {
+  channel: number;
+  seq: number;
+  ordinal: number;
+  request_key: string;
+  amount: string;
+  cumulative: string;
+  usage: string;
+  hash: Uint8Array;
+  started_at: number;
+}
+
 const rows = (store: ModuleStore) =>
-  store.db.prepare('SELECT * FROM billing_receipts ORDER BY channel, seq').all() as {
-    channel: number;
-    seq: number;
-    ordinal: number;
-    request_id: string;
-    amount: string;
-    cumulative: string;
-    usage: string;
-    hash: Uint8Array;
-    started_at: number;
-  }[];
+  (store.db.prepare('SELECT * FROM billing_receipts ORDER BY channel, seq').all() as unknown as Row[]).map(
+    (row) => ({ ...row, request_id: requestId(row.request_key) }),
+  );
 
 describe('charging', () => {
   test('numbers receipts per channel and over the book, without gaps', async () => {

@@ -7,6 +7,7 @@ import { Poster } from '../../gateway/billing/poster.ts';
 import { proofText, type ReceiptProof, verifyProof } from '../../gateway/billing/proof.ts';
 import { showReceipt, verifyReceipt } from '../../gateway/billing/receipts.ts';
 import { Settler } from '../../gateway/billing/settler.ts';
+import { DEFAULT_MAX_BYTES } from '../../gateway/billing/space.ts';
 import { DEFAULT_TARIFF } from '../../gateway/billing/tariff.ts';
 import { recordingAlarms } from '../support/alarms.ts';
 import { manualClock } from '../support/clock.ts';
@@ -32,11 +33,21 @@ beforeAll(async () => {
     tariff: DEFAULT_TARIFF,
     clock,
     coalesceAbove: 1e9,
+    maxBytes: DEFAULT_MAX_BYTES,
   });
   const rules = { maxReceipts: 1000, maxAgeMs: 1e9, idleMs: 0, replaceAfterMs: 1000, maxFee: 10n ** 12n };
   const poster = new Poster({ store, chain: ledgerInMemory(ledger), signer, book, clock, rules });
   await store.commit({ ops: meter.charge(uses(1, 40)) });
-  const parts = { store, signer, book, tariff: DEFAULT_TARIFF, clock, poster, keepMs: 1e9 };
+  const parts = {
+    store,
+    signer,
+    book,
+    tariff: DEFAULT_TARIFF,
+    clock,
+    poster,
+    keepMs: 1e9,
+    maxBytes: DEFAULT_MAX_BYTES,
+  };
   const settler = new Settler({ ...parts, log: recordingLog(), alarms: recordingAlarms() });
   settler.start();
   await until(async () => {
@@ -111,7 +122,7 @@ test('a changed row in the database is found', async () => {
     'cumulative',
     'started_at',
     'compute_us',
-    'request_id',
+    'request_key',
     'hash',
     'answer_sha',
   ];

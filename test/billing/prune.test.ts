@@ -5,6 +5,7 @@ import { NO_LEDGER } from '../../gateway/billing/documents.ts';
 import { ChannelMeter } from '../../gateway/billing/meter.ts';
 import { Poster } from '../../gateway/billing/poster.ts';
 import { listReceipts, receiptTotals, verifyReceipt } from '../../gateway/billing/receipts.ts';
+import { DEFAULT_MAX_BYTES } from '../../gateway/billing/space.ts';
 import { DEFAULT_TARIFF } from '../../gateway/billing/tariff.ts';
 import { manualClock } from '../support/clock.ts';
 import { moduleStore } from './harness.ts';
@@ -18,13 +19,24 @@ function setUp(of: typeof ledger) {
   const clock = manualClock();
   const store = moduleStore();
   const book = { ...of, device: signer.address };
-  const options = { book, token: NO_LEDGER.address, tariff: DEFAULT_TARIFF, clock, coalesceAbove: 1e9 };
+  const options = {
+    book,
+    token: NO_LEDGER.address,
+    tariff: DEFAULT_TARIFF,
+    clock,
+    coalesceAbove: 1e9,
+    maxBytes: DEFAULT_MAX_BYTES,
+  };
   const meter = new ChannelMeter(options);
   const rules = { maxReceipts: 100, maxAgeMs: 1e9, idleMs: 0, replaceAfterMs: 1e6, maxFee: 10n ** 12n };
   const poster = new Poster({ store, chain: ledgerInMemory(ledger), signer, book, clock, rules });
   const charge = (from: number, to: number) => store.commit({ ops: meter.charge(uses(from, to)) });
   const prune = async (before: number, limit = 1000) =>
-    (await store.commit({ ops: [{ op: 'billing.prune', args: { before, limit } }] }))[0];
+    (
+      await store.commit({
+        ops: [{ op: 'billing.prune', args: { before, limit, maxBytes: DEFAULT_MAX_BYTES } }],
+      })
+    )[0];
   return { clock, store, poster, charge, prune };
 }
 

@@ -6,6 +6,7 @@ import { ChannelMeter } from '../../gateway/billing/meter.ts';
 import { Poster } from '../../gateway/billing/poster.ts';
 import { listReceipts, receiptTotals } from '../../gateway/billing/receipts.ts';
 import { Settler } from '../../gateway/billing/settler.ts';
+import { DEFAULT_MAX_BYTES } from '../../gateway/billing/space.ts';
 import { DEFAULT_TARIFF } from '../../gateway/billing/tariff.ts';
 import type { ChainAnswer, ChainView } from '../../gateway/ports/chain.ts';
 import { recordingAlarms } from '../support/alarms.ts';
@@ -47,6 +48,7 @@ function setUp(rules: Partial<ConstructorParameters<typeof Poster>[0]['rules']> 
     alarms,
     poster,
     keepMs: 86_400_000,
+    maxBytes: DEFAULT_MAX_BYTES,
   });
   running.push(settler);
   const meter = new ChannelMeter({
@@ -55,6 +57,7 @@ function setUp(rules: Partial<ConstructorParameters<typeof Poster>[0]['rules']> 
     tariff: DEFAULT_TARIFF,
     clock,
     coalesceAbove: 1e9,
+    maxBytes: DEFAULT_MAX_BYTES,
   });
   let n = 0;
   const charge = async (count: number) => {

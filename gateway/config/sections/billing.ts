@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { duration } from '../units.ts';
+import { bytes, duration } from '../units.ts';
 
 export const billingSection = z.strictObject({
   chain: z
@@ -54,6 +54,12 @@ export const billingSection = z.strictObject({
     .describe(
       'Receipts older than this are removed once the chain holds them for good (without a chain: by age alone)',
     ),
+  maxBytes: bytes
+    .refine((size) => size >= 1024 ** 2, 'at least 1MiB')
+    .prefault('256MiB')
+    .describe(
+      'Room for all receipts. Above it the oldest settled ones go; receipts that wait for the chain never do: when they fill half of it, further uses share one receipt a minute, then an hour, per account and model',
+    ),
   coalesce: z
     .strictObject({
       above: z
@@ -62,7 +68,7 @@ export const billingSection = z.strictObject({
         .min(0)
         .default(1000)
         .describe(
-          'Inferences per second of one account above which those of one commit share a receipt (quantity n); the price is the same',
+          'Inferences per second, over all accounts, above which those of an account in one commit share a receipt (quantity n); the price is the same',
         ),
     })
     .prefault({}),
