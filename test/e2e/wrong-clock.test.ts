@@ -105,9 +105,12 @@ it('with a clock at 1970, set, an hour back and ten years ahead: order kept, fla
   expect((await gateway.views.audit()).every(({ holds }) => holds)).toBe(true);
 }, 60_000);
 
+/** One connection: they arrive in this order. */
 async function publish(client: MqttClient, from: number): Promise<number> {
-  for (let n = from; n < from + LOT; n++) {
-    await client.publishAsync('aimx/s/machine/press', JSON.stringify({ n, value: n / 8 }), { qos: 1 });
-  }
+  const lot = Array.from({ length: LOT }, (_, index) => {
+    const n = from + index;
+    return client.publishAsync('aimx/s/machine/press', JSON.stringify({ n, value: n / 8 }), { qos: 1 });
+  });
+  await Promise.all(lot);
   return from + LOT;
 }
