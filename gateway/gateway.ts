@@ -7,7 +7,7 @@ import {
   createSinks,
   type MqttDoor,
 } from '../adapters/registry.ts';
-import { BILLING_MODULE, createBilling } from './billing/index.ts';
+import { BILLING_MODULE, createBilling, ReceiptFeed } from './billing/index.ts';
 import { readersOf } from './config/names.ts';
 import type { Config } from './config/schema.ts';
 import { createHttpServer, type HttpServer, type UpgradeHandler, type Views } from './http/index.ts';
@@ -19,9 +19,11 @@ import type { Log } from './ports/log.ts';
 import type { ResultFeed } from './ports/results.ts';
 import { createAccess, publishLocalApi, withdrawLocalApi } from './security/index.ts';
 import { openStore } from './store/store.ts';
+import type { Store } from './store/types.ts';
 import { createAlarmStream } from './system/alarm-stream.ts';
 import { createAlarms } from './system/alarms.ts';
 import { systemClock } from './system/clock.ts';
+import { openReceipts } from './system/document-streams.ts';
 import { createTimeKeeper } from './system/known-time.ts';
 import { Lifecycle, type Part } from './system/lifecycle.ts';
 import { createStatusTopic } from './system/status-topic.ts';
@@ -116,23 +118,27 @@ export function createGateway({ config, log, clock: given }: GatewayOptions): Ga
     upgrade: broker.handleUpgrade && upgradeTo(broker),
   });
 
+  const status = createStatusTopic({ publisher: broker, gateway: config.gateway.name, clock, log });
   const life = new Lifecycle(
     [
       named('store', store),
       createTimeKeeper({ file: join(dataDir, 'last-known-time'), known, clock, log, alarms: board }),
       named('access', access),
-      createAlarmStream({ config, board, store, publisher: broker, clock, log }),
       broker,
+      status.first,
+      createAlarmStream({ config, board, store, publisher: broker, clock, log }),
       coap,
       named('billing', billing),
       named('inference', inference),
       named('pipelines', pipelines),
       named('aggregates', aggregates),
+      ...receiptFeed(config, store, clock, log),
       named('upstream', forwarders),
+      retirement(config, store),
       views,
       http,
       localApi(dataDir, http, access.localToken, clock),
-      createStatusTopic({ publisher: broker, gateway: config.gateway.name, clock, log }),
+      status.last,
     ],
     log,
   );
@@ -147,8 +153,6 @@ export function createGateway({ config, log, clock: given }: GatewayOptions): Ga
     healthy: () => views.health().live,
     async start(signal) {
       await life.start(signal);
-      // Consumers of streams and pipelines that the configuration no longer has must hold nothing back.
-      await store.retireConsumers(readersOf(config));
       views.ready();
       log.info({ addresses: this.addresses }, 'gateway: ready');
     },
@@ -164,6 +168,20 @@ const named = (name: string, part: Omit<Part, 'name'>): Part => ({
   name,
   start: (signal) => part.start(signal),
   stop: () => part.stop(),
+});
+
+/** Receipts go into the journal only when some sink sends them. */
+function receiptFeed(config: Config, store: Store, clock: Clock, log: Log): Part[] {
+  if (!config.upstream.some(({ send }) => send.includes('receipts'))) return [];
+  const stream = openReceipts(store, config);
+  return [named('receipts', new ReceiptFeed({ gateway: config.gateway.name, store, stream, clock, log }))];
+}
+
+/** What the configuration no longer has must hold nothing back. After all that register consumers. */
+const retirement = (config: Config, store: Store): Part => ({
+  name: 'retirement of consumers',
+  start: () => store.retireConsumers(readersOf(config)),
+  stop: async () => {},
 });
 
 /** Hands WebSocket requests to the broker; what is not for it is closed. */

@@ -65,7 +65,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
     'adapters/coap/replay-transport.ts',
     'adapters/mqtt-client/replay-transport.ts',
   ],
-  'gateway/main.ts': ['gateway/commands'],
+  'gateway/main.ts': ['gateway/commands', 'gateway/system/compile-cache.ts'],
   'gateway/gateway.ts': ['gateway', 'adapters/registry.ts'],
   'adapters/registry.ts': [...ADAPTER, 'adapters', 'gateway/system/status-topic.ts'],
   'adapters/coap': ADAPTER,

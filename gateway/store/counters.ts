@@ -5,6 +5,8 @@ import type { StoreHealth } from './types.ts';
 export class StoreCounters {
   damagedRecords = 0;
   fileBytes = 0;
+  /** When the newest group went to the writer thread (monotonic, ms). */
+  sentAt = 0;
   #commits = 0;
   #records = 0;
   #lastCommitMs = 0;
@@ -22,11 +24,13 @@ export class StoreCounters {
     this.#lastCommitMs = ms;
   }
 
-  health(full: boolean): StoreHealth {
+  /** @param now monotonic, ms, when the newest group is still there */
+  health(full: boolean, now: number | undefined): StoreHealth {
     return {
       full,
       commits: this.#commits,
       lastCommitMs: this.#lastCommitMs,
+      commitWaitMs: now === undefined ? 0 : now - this.sentAt,
       recordsPerCommit: this.#commits === 0 ? 0 : this.#records / this.#commits,
       damagedRecords: this.damagedRecords,
       quarantined: this.#quarantined,

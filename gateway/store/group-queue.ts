@@ -59,6 +59,11 @@ export class GroupQueue {
     this.#host = host;
   }
 
+  /** Whether a group is with the writer thread. */
+  get busy(): boolean {
+    return this.#inFlight !== undefined;
+  }
+
   append(stream: Stream<unknown>, records: readonly NewRecord<unknown>[], done: Done): void {
     const refusal = this.#host.refusal(stream);
     if (refusal !== undefined) {

@@ -72,7 +72,8 @@ class MainStore implements Store, StreamHost, QueueHost {
   }
 
   get health(): StoreHealth {
-    return this.#counters.health(this.full);
+    const { busy } = this.#queue;
+    return this.#counters.health(this.full, busy ? this.#parts.clock.monotonic() : undefined);
   }
 
   get stopping(): boolean {
@@ -225,6 +226,7 @@ class MainStore implements Store, StreamHost, QueueHost {
   }
 
   send(request: GroupRequest): void {
+    this.#counters.sentAt = this.#parts.clock.monotonic();
     this.#open().sendGroup(request);
   }
 

@@ -203,6 +203,8 @@ export interface StoreHealth {
   readonly full: boolean;
   readonly commits: number;
   readonly lastCommitMs: number;
+  /** How long the commit under way has taken so far; 0 when none is. */
+  readonly commitWaitMs: number;
   readonly recordsPerCommit: number;
   readonly damagedRecords: number;
   readonly quarantined: readonly string[];

@@ -10,15 +10,23 @@ export const STATUS_TOPIC = 'aimx/status';
 export const statusPayload = (state: 'online' | 'offline', gateway: string, startedAt?: number): string =>
   JSON.stringify({ state, gateway, version: version(), ...(startedAt === undefined ? {} : { startedAt }) });
 
-/** Publishes `aimx/status`, retained: `online` once everything has started, `offline` at a clean stop. */
-export function createStatusTopic(parts: {
-  publisher: Publisher;
-  gateway: string;
-  clock: Clock;
-  log: Log;
-}): Part {
-  const { publisher, gateway, clock, log } = parts;
-  let startedAt = 0;
+export interface StatusTopicParts {
+  readonly publisher: Publisher;
+  readonly gateway: string;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+/**
+ * Publishes `aimx/status`, retained, as two parts of the gateway: `first` starts right behind the broker and says
+ * `offline`, because after a crash the broker still remembers `online`; `last` starts after all others and says
+ * `online`, and `offline` at a clean stop.
+ */
+export function createStatusTopic({ publisher, gateway, clock, log }: StatusTopicParts): {
+  first: Part;
+  last: Part;
+} {
+  let startedAt: number | undefined;
   const tell = async (state: 'online' | 'offline'): Promise<void> => {
     const payload = statusPayload(state, gateway, startedAt);
     try {
@@ -28,14 +36,21 @@ export function createStatusTopic(parts: {
     }
   };
   return {
-    name: 'status topic',
-    async start() {
-      startedAt = clock.now();
-      await tell('online');
+    first: {
+      name: 'status topic: offline',
+      start: () => tell('offline'),
+      stop: async () => {},
     },
-    async stop() {
-      if (startedAt > 0) await tell('offline');
-      startedAt = 0;
+    last: {
+      name: 'status topic: online',
+      async start() {
+        startedAt = clock.now();
+        await tell('online');
+      },
+      async stop() {
+        if (startedAt !== undefined) await tell('offline');
+        startedAt = undefined;
+      },
     },
   };
 }

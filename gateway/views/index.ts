@@ -76,7 +76,7 @@ export function createViews(parts: ViewParts): GatewayViews {
       cancel = undefined;
     },
     health: (): HealthView => {
-      const stuck = store.health.lastCommitMs > COMMIT_STUCK_MS;
+      const stuck = store.health.commitWaitMs > COMMIT_STUCK_MS;
       const reasons = parts.alarms
         .active()
         .filter(({ severity }) => severity === 'critical')
