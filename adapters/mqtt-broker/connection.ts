@@ -10,6 +10,7 @@ import {
   checkPacket,
   type PacketLimits,
   PINGREQ,
+  PUBACK,
   PUBLISH,
   PUBREL,
   type PublishParts,
@@ -153,7 +154,8 @@ export class Connection {
         return false;
       }
       if (type === PINGREQ) this.egress.put(PINGRESP);
-      else {
+      else if (type !== PUBACK || this.session) {
+        // Nothing is kept of what a clean session was sent, so nobody waits for its PUBACK.
         if (type === PUBREL) data[start] = 0x62;
         this.#toBroker(data, start, end);
       }
