@@ -130,7 +130,7 @@ describe.each(DOORS)('through the %s door', (door) => {
       rate: 200,
       signal: stop.signal,
       onProgress: ({ acknowledged }) => {
-        if (acknowledged === 20) stop.abort();
+        if (acknowledged >= 20) stop.abort(); // acknowledgements may come in lots
       },
     });
     await expect(replayed).rejects.toMatchObject({ code: 'REPLAY_STOPPED' });
