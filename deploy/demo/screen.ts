@@ -11,6 +11,11 @@ export interface Style {
   cyan(text: string): string;
 }
 
+/** How one runs this program: a build is installed as a command of its own. */
+const INSTALLED = import.meta.url.endsWith('.js');
+const GATEWAY = INSTALLED ? 'aimx-gateway' : 'npm run gateway --';
+const AGAIN = INSTALLED ? 'aimx-gateway demo --fresh' : 'npm start -- --fresh';
+
 /** What runs, what to open and what to type next. */
 export function welcome(style: Style, ports: DemoPorts, folder: string, engine: string): string {
   const { bold, cyan, dim } = style;
@@ -35,9 +40,9 @@ export function welcome(style: Style, ports: DemoPorts, folder: string, engine: 
     `    -m '{"t": 99.5, "ts": '$(date +%s000)'}'`,
     `  coap-client-notls coap://127.0.0.1:${ports.coap}/.well-known/core`,
     `  coap-client-notls -s 30 coap://127.0.0.1:${ports.coap}/r/room-comfort/bedroom`,
-    `  npm run gateway -- audit --config ${join(near(folder), 'gateway.yaml')}`,
+    `  ${GATEWAY} audit --config ${join(near(folder), 'gateway.yaml')}`,
     '',
-    dim('Ctrl-C stops all of it. The data stays; `npm start -- --fresh` begins anew.'),
+    dim(`Ctrl-C stops all of it. The data stays; \`${AGAIN}\` begins anew.`),
     '',
   ].join('\n');
 }
@@ -48,11 +53,13 @@ function near(folder: string): string {
   return path.startsWith('..') || path === '' ? folder : path;
 }
 
-/** What a result says, in words: `condition normal`, `score 0.012`. Vectors stay in the result itself. */
+/** What a result says, in a word or two: `normal`, else `score 0.012`. The rest stays in the result itself. */
 export function outputsText(outputs: ResultDocument['outputs']): string {
+  const label = Object.values(outputs).find((value) => typeof value === 'string');
+  if (label !== undefined) return label;
   return Object.entries(outputs)
-    .filter(([, value]) => typeof value !== 'object')
-    .map(([name, value]) => `${name} ${typeof value === 'number' ? value.toFixed(3) : value}`)
+    .filter(([, value]) => typeof value === 'number')
+    .map(([name, value]) => `${name} ${Number(value).toFixed(3)}`)
     .join(', ');
 }
 
