@@ -109,6 +109,8 @@ export interface GatewaySideOptions {
   readonly pipelines?: number;
   readonly config?: Record<string, unknown>;
   readonly env?: Record<string, string>;
+  /** The program; default the sources. */
+  readonly entry?: string;
 }
 
 /**
@@ -117,7 +119,7 @@ export interface GatewaySideOptions {
  */
 export async function gateway(
   context: BenchContext,
-  { parent, pipelines = 1, config = {}, env = {} }: GatewaySideOptions = {},
+  { parent, pipelines = 1, config = {}, env = {}, entry }: GatewaySideOptions = {},
 ): Promise<GatewayProcess> {
   const folder = scratch(context, parent);
   const models = join(folder, 'models');
@@ -146,7 +148,7 @@ export async function gateway(
     })),
     ...config,
   });
-  const running = await startGatewayProcess(folder, ports, { env });
+  const running = await startGatewayProcess(folder, ports, { env, ...(entry ? { entry } : {}) });
   context.cleanUp(() => running.stop());
   return running;
 }

@@ -62,12 +62,18 @@ export function writeConfig(folder: string, ports: GatewayPorts, config: Record<
 export async function startGatewayProcess(
   folder: string,
   ports: GatewayPorts,
-  options: { env?: Record<string, string>; timeoutMs?: number; signal?: AbortSignal } = {},
+  options: { env?: Record<string, string>; timeoutMs?: number; signal?: AbortSignal; entry?: string } = {},
 ): Promise<GatewayProcess> {
   const begun = performance.now();
   const child = spawn(
     process.execPath,
-    [join(ROOT, 'gateway/main.ts'), 'start', '--json', '--config', join(folder, 'gateway.yaml')],
+    [
+      options.entry ?? join(ROOT, 'gateway/main.ts'),
+      'start',
+      '--json',
+      '--config',
+      join(folder, 'gateway.yaml'),
+    ],
     { cwd: folder, stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...options.env } },
   );
   let errors = '';
