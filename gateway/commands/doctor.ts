@@ -61,7 +61,7 @@ async function everything(config: Config, context: CommandContext): Promise<Find
   const local = readLocalApi(config.gateway.dataDir);
   const reach = reachFindings(config);
   return [
-    await running(config),
+    await running(config, context),
     ...(await portFindings(config, local?.pid)),
     ...(await machineFindings(config, local !== undefined)),
     ...(await modelFindings(config, context)),
@@ -69,9 +69,9 @@ async function everything(config: Config, context: CommandContext): Promise<Find
   ];
 }
 
-async function running(config: Config): Promise<Finding> {
+async function running(config: Config, context: CommandContext): Promise<Finding> {
   const api = findApi(config.gateway.dataDir);
-  if (!api) return warn('gateway', 'not running', 'aimx-gateway start');
+  if (!api) return warn('gateway', 'not running', `aimx-gateway start --config ${context.configFile}`);
   try {
     const { ready, reasons } = (await api.get('/health/ready')) as { ready: boolean; reasons: string[] };
     return ready
