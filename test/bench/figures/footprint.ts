@@ -15,6 +15,10 @@ function programs(): Record<string, string> {
   return { ...(existsSync(built) ? { built } : {}), sources: join(ROOT, 'gateway/main.ts') };
 }
 
+function keep(rounds: Record<string, number[]>, name: string, value: number): void {
+  rounds[name] = [...(rounds[name] ?? []), value];
+}
+
 async function idleMemory(
   context: BenchContext,
   entry: string,
@@ -49,8 +53,7 @@ export const p8: Figure = {
     for (let round = 0; round < (context.quick ? 1 : 3); round++) {
       for (const [name, entry] of Object.entries(programs())) {
         const memory = await idleMemory(context, entry);
-        for (const [figure, value] of Object.entries(memory))
-          (rounds[`${name} ${figure}`] ??= []).push(value);
+        for (const [figure, value] of Object.entries(memory)) keep(rounds, `${name} ${figure}`, value);
         context.say(`round ${round + 1}  ${name}: RSS ${memory.rss}, core ${memory.core}; PSS ${memory.pss}`);
       }
     }
@@ -84,7 +87,7 @@ export const p10: Figure = {
         for (const which of ['first', 'second']) {
           const env = { XDG_CACHE_HOME: join(home, 'cache') };
           const side = await startGatewayProcess(home, ports, { entry, env });
-          (rounds[`${name} ${which}`] ??= []).push(Math.round(side.readyMs));
+          keep(rounds, `${name} ${which}`, Math.round(side.readyMs));
           context.say(`round ${round + 1}  ${name}, ${which} start ${Math.round(side.readyMs)}`);
           await side.stop();
         }
