@@ -19,8 +19,14 @@ import {
 import type { Publication } from './publication.ts';
 import { type Entry, type Session, UNSENT } from './session.ts';
 
-/** Bytes of one connection's messages that may wait for their commit; above this the connection is not read. */
+/**
+ * Bytes of one connection's messages that may wait for their commit; above this the connection is not read. With what
+ * each message costs beside its payload that is 2,000 small ones: enough to fill a commit, and the others wait 20 ms for
+ * them at most.
+ */
 const MAX_PENDING_BYTES = 1024 * 1024;
+/** Below this it is read again: not before, because each stop copies what was read and not taken. */
+const RESUME_PENDING_BYTES = MAX_PENDING_BYTES / 2;
 /** Messages of a persistent session that may be unacknowledged by its client at a time. */
 const MAX_IN_FLIGHT = 256;
 /** How long a connection that is being closed may take to swallow its last bytes, ms. */
@@ -217,7 +223,7 @@ export class Connection {
 
   /** Reads on, if nothing stands against it. */
   resume(): void {
-    if (!this.#held || !this.#mayRead()) return;
+    if (!this.#held || this.pendingBytes > RESUME_PENDING_BYTES || !this.#mayRead()) return;
     this.#held = false;
     // Packets that were cut before are older than what the socket holds.
     this.#check(this.#cutter.resume());

@@ -9,6 +9,9 @@ import type { Sessions } from './sessions.ts';
 import type { StateLog } from './state-log.ts';
 import { isReserved } from './topic.ts';
 
+/** What a publication costs while it waits, beside its payload: its objects here and in the journal's next commit. */
+const PUBLICATION_BYTES = 512;
+
 export interface IngressParts {
   readonly intake: Intake;
   readonly access: AccessControl;
@@ -118,7 +121,7 @@ export class Ingress {
 
   #enter(connection: Connection, publication: Publication): void {
     this.#pending++;
-    connection.pendingBytes += publication.payload.length + 64;
+    connection.pendingBytes += publication.payload.length + PUBLICATION_BYTES;
     if (connection.pendingTail) connection.pendingTail.next = publication;
     else connection.pendingHead = publication;
     connection.pendingTail = publication;
@@ -185,7 +188,7 @@ export class Ingress {
       const head = connection.pendingHead;
       connection.pendingHead = head.next;
       if (!head.next) connection.pendingTail = null;
-      connection.pendingBytes -= head.payload.length + 64;
+      connection.pendingBytes -= head.payload.length + PUBLICATION_BYTES;
       this.#finish(head);
     }
     connection.resume();
