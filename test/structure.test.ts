@@ -71,7 +71,12 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   'adapters/coap': ADAPTER,
   'adapters/mqtt-broker': [...ADAPTER, 'gateway/store/types.ts'],
   // Both MQTT doors read the same frames.
-  'adapters/mqtt-client': [...ADAPTER, 'adapters/mqtt-broker/frames.ts', 'adapters/mqtt-broker/guard.ts'],
+  'adapters/mqtt-client': [
+    ...ADAPTER,
+    'gateway/store/types.ts',
+    'adapters/mqtt-broker/frames.ts',
+    'adapters/mqtt-broker/guard.ts',
+  ],
   'adapters/upstream-mqtt': ADAPTER,
   'adapters/upstream-http': ADAPTER,
   'adapters/upstream-file': ADAPTER,
@@ -162,7 +167,7 @@ test('every folder says in a page what it holds', () => {
     text(file)
       .split(/\s+/)
       .filter((word) => /\w/.test(word)).length;
-  const long = [...folders].map((folder) => `${folder}/README.md`).filter((file) => words(file) > 900);
+  const long = [...folders].map((folder) => `${folder}/README.md`).filter((file) => words(file) > 1000);
   expect(long).toEqual([]);
 });
 

@@ -6,6 +6,7 @@ import type { Clock } from '../../gateway/ports/clock.ts';
 import type { Log } from '../../gateway/ports/log.ts';
 import type { Outbound, Publisher } from '../../gateway/ports/publisher.ts';
 import type { Intake, Source } from '../../gateway/ports/source.ts';
+import type { Store } from '../../gateway/store/types.ts';
 import { Backoff, LINK } from '../../gateway/system/backoff.ts';
 import { type BrokerAddress, brokerAddress, openBrokerStream } from './broker-stream.ts';
 import { sharedFilters, streamFilters } from './filters.ts';
@@ -21,6 +22,8 @@ const PUBLISH_TIMEOUT_MS = 60_000;
 /** How long `stop` waits for commits that are under way, ms. */
 const STOP_GRACE_MS = 5000;
 const KEEPALIVE_S = 30;
+/** Between looks at whether the store has caught up, ms. */
+const STORE_POLL_MS = 20;
 
 export interface ExternalBrokerOptions {
   readonly broker: BrokerConfig;
@@ -29,6 +32,8 @@ export interface ExternalBrokerOptions {
   /** Name of this gateway: the client identifier is made of it when the configuration gives none. */
   readonly name: string;
   readonly intake: Intake;
+  /** Reading stands still while more than `highWater` waits for the disk. */
+  readonly store: Pick<Store, 'outstandingBytes' | 'highWater'>;
   readonly clock: Clock;
   readonly log: Log;
   readonly alarms: Alarms;
@@ -80,6 +85,7 @@ class Client implements ExternalBroker {
   #idle: (() => void)[] = [];
   #stopping = false;
   #cancelRetry: (() => void) | null = null;
+  #cancelPoll: (() => void) | null = null;
   #subscribed: (() => void) | null = null;
   #presence: Outbound | null = null;
 
@@ -179,11 +185,18 @@ class Client implements ExternalBroker {
     this.#regulate();
   }
 
-  /** Brokers that know no receive maximum are held back by not reading. */
+  /** Brokers that know no receive maximum, and all of them while the store is behind, are held back by not reading. */
   #regulate(): void {
-    const { receiveMaximum } = this.#options.broker;
-    if (this.#pending >= receiveMaximum * 2) this.#tap?.setPaused(true);
-    else if (this.#pending <= receiveMaximum && !this.#stopping) this.#tap?.setPaused(false);
+    const { broker, store, clock } = this.#options;
+    const behind = store.outstandingBytes > store.highWater;
+    if (behind || this.#pending >= broker.receiveMaximum * 2) this.#tap?.setPaused(true);
+    else if (this.#pending <= broker.receiveMaximum && !this.#stopping) this.#tap?.setPaused(false);
+    if (!behind || this.#stopping) return;
+    // What waits may have come through another door: then no answer to a message of ours tells when it is done.
+    this.#cancelPoll ??= clock.after(STORE_POLL_MS, () => {
+      this.#cancelPoll = null;
+      this.#regulate();
+    });
   }
 
   #onConnect(): void {
@@ -278,6 +291,8 @@ class Client implements ExternalBroker {
     this.#stopping = true;
     this.#cancelRetry?.();
     this.#cancelRetry = null;
+    this.#cancelPoll?.();
+    this.#cancelPoll = null;
     const client = this.#client;
     if (!client) return;
     this.#tap?.setPaused(true);

@@ -8,6 +8,8 @@ export interface BrokerSide {
   readonly received: Packet[];
   readonly subscriptions: string[];
   readonly closed: boolean;
+  /** Bytes that the client has not taken yet and the sockets between do not hold. */
+  readonly waiting: number;
   send(packet: Packet): void;
   drop(): void;
 }
@@ -53,6 +55,9 @@ export class ScriptedBroker {
       received: [] as Packet[],
       subscriptions: [] as string[],
       closed: false,
+      get waiting() {
+        return socket.writableLength;
+      },
       send: (packet: Packet) => void socket.write(generate(packet, { protocolVersion: version })),
       drop: () => void socket.destroy(),
     };

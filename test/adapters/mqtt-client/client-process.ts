@@ -24,6 +24,7 @@ const door = createExternalBroker({
   limits: config.limits,
   name: 'killed',
   intake: createIntake({ config, store, streams, clock, log }),
+  store,
   clock,
   log,
   alarms,

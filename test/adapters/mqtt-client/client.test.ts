@@ -39,6 +39,32 @@ describe('the external broker', () => {
     expect(subscriptions).toEqual(['aimx/s/temperature/+', 'plant/+/temperature']);
   });
 
+  test('is not read while the store is behind, whoever filled it', async () => {
+    const store = { outstandingBytes: 0, highWater: 1000 };
+    const { broker, client, intake } = await scripted({ store });
+    await client.start(new AbortController().signal);
+    const gateway = await broker.client();
+    const publish = (payload: string) =>
+      gateway.send({
+        cmd: 'publish',
+        topic: 'plant/a/temperature',
+        payload: Buffer.from(payload),
+        qos: 0,
+        dup: false,
+        retain: false,
+      });
+    store.outstandingBytes = 1001;
+    publish('first');
+    await until(() => intake.offered.length === 1, 'the message that was under way');
+    for (let i = 0; i < 300; i++) publish('x'.repeat(100_000));
+    const stalled = intake.offered.length;
+    // The sockets between hold some; the rest stays with the broker.
+    await until(() => gateway.waiting > 1_000_000, 'the broker to be held back');
+    expect(intake.offered.length - stalled).toBeLessThan(10);
+    store.outstandingBytes = 1000;
+    await until(() => intake.offered.length === 301, 'the rest', 20_000);
+  });
+
   test('acknowledges in the order in which the messages came', async () => {
     const { broker, client, intake } = await scripted();
     await client.start(new AbortController().signal);

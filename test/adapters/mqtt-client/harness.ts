@@ -26,6 +26,7 @@ export function buildClient(
     limits: limitsSection.parse({ ...limits }),
     name: 'test',
     intake,
+    store: { outstandingBytes: 0, highWater: 8 * 1024 * 1024 },
     clock: systemClock(),
     log,
     alarms,
