@@ -5,7 +5,7 @@ import { append, billedBody, readTariff } from './append.ts';
 import { type BookKey, type ChannelKey, type ChannelRow, openBook, openChannel } from './book-rows.ts';
 import { fromHex, sameBytes } from './bytes.ts';
 import { type Measured, measure, measureShared, type SharedUse, share } from './measure.ts';
-import { pendingIsLong, space } from './space.ts';
+import { backlog, pendingIsLong } from './space.ts';
 import { one, run } from './statements.ts';
 import { addUp, closeSums } from './sums.ts';
 
@@ -65,7 +65,7 @@ export function charge(db: DatabaseSync, args: ChargeArgs): Charged {
   for (const use of args.uses) if (isNew(measure(use))) apart.push(use);
   const together = args.shared.filter((use) => isNew(measureShared(use)));
   const none = { receipts: 0, pending: fresh.size, repeated, conflicts };
-  if (time.synced ? space(db, args).slotMs > 0 : pendingIsLong(db, maxBytes)) {
+  if (time.synced ? backlog(db, maxBytes).slotMs > 0 : pendingIsLong(db, maxBytes)) {
     for (const use of [...share(apart), ...together]) addUp(db, channel.id, readTariff(json), use, time);
     return none;
   }
@@ -129,7 +129,7 @@ export function finalise(db: DatabaseSync, args: FinaliseArgs): number {
     run(db, 'DELETE FROM billing_pending WHERE id = ?', row.id);
     taken++;
   }
-  return taken + closeSums(db, book, args.time, space(db, args).slotMs);
+  return taken + closeSums(db, book, args.time, backlog(db, args.maxBytes).slotMs);
 }
 
 export interface SignArgs {

@@ -2,7 +2,7 @@ import type { DatabaseSync } from 'node:sqlite';
 import { type BookKey, findBook, totalOf } from './book-rows.ts';
 import { type BatchRow, rangeOf, type TxRow } from './outbox-ops.ts';
 import { requestId, requestKey } from './request-key.ts';
-import { space } from './space.ts';
+import { backlog } from './space.ts';
 import { all, one } from './statements.ts';
 import { sumsEnded } from './sums.ts';
 import { type PackedTree, packTree } from './tree-builder.ts';
@@ -41,7 +41,9 @@ export function waiting(db: DatabaseSync, args: { book: BookKey; maxBytes: numbe
   if (!book) return false;
   const sql =
     'SELECT 1 AS found FROM billing_pending p JOIN billing_channels c ON c.id = p.channel WHERE c.book = ? LIMIT 1';
-  return one(db, sql, book.id) !== undefined || sumsEnded(db, book.id, args.now, space(db, args).slotMs);
+  return (
+    one(db, sql, book.id) !== undefined || sumsEnded(db, book.id, args.now, backlog(db, args.maxBytes).slotMs)
+  );
 }
 
 export interface ReceiptRow {

@@ -133,6 +133,14 @@ export function receiptTotals(reader: ReceiptReader): Promise<BooksRow[]> {
   return reader.query<BooksRow[]>('billing.books', {});
 }
 
+/** When the oldest receipt that is kept was stored, epoch ms; null when none is. */
+export function oldestKept(books: readonly BooksRow[]): number | null {
+  return books.reduce<number | null>(
+    (oldest, { since }) => (since === null ? oldest : Math.min(oldest ?? since, since)),
+    null,
+  );
+}
+
 async function findEvidence(reader: ReceiptReader, id: string): Promise<Evidence> {
   const found = await reader.query<Evidence | null>('billing.evidence', { id });
   return found ?? missing(reader, id);

@@ -72,6 +72,7 @@ export class Settler {
   readonly #backoff = new Backoff(CHAIN);
   #postAt = 0;
   #pruneAt = 0;
+  #slotMs = 0;
   #unavailableSince: number | undefined;
 
   constructor(parts: SettlerParts) {
@@ -165,13 +166,14 @@ export class Settler {
     const { store, clock, alarms, maxBytes } = this.#parts;
     const space = await store.query<Space>('billing.space', { maxBytes });
     if (space.slotMs === 0) alarms.clear('receipts-backlog');
-    else
+    else if (space.slotMs !== this.#slotMs)
       alarms.raise({
         kind: 'receipts-backlog',
         severity: 'warning',
         message: `${space.waiting} receipts (${mebibytes(space.waitingBytes)} MiB of ${mebibytes(maxBytes)}) wait for the chain. Nothing is lost: ${slotText(space.slotMs)}.`,
         fix: 'Make the chain reachable again and see that the device key can pay for posting (other billing alarms say why it cannot), or raise billing.maxBytes.',
       });
+    this.#slotMs = space.slotMs;
     if (space.bytes > maxBytes * FULL || clock.monotonic() >= this.#pruneAt) await this.#prune();
   }
 

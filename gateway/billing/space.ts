@@ -10,7 +10,7 @@ import { all, one } from './statements.ts';
 export const DEFAULT_MAX_BYTES: number = 256 * 1024 * 1024;
 
 /** One receipt beyond its texts: three hashes, numbers, the row in the index, pages that are not quite full. */
-const ROW_BYTES = 190;
+const ROW_BYTES = 210;
 /** A signed head. */
 export const HEAD_BYTES = 110;
 /** A receipt's share of its batch's Merkle tree: two nodes and a place. */
@@ -44,21 +44,29 @@ const EDGE = 'SELECT ordinal, bytes_to FROM billing_receipts WHERE book = ?';
 /** `billing.space` */
 export function space(db: DatabaseSync, args: { maxBytes: number }): Space {
   let bytes = span(db, 'billing_batches') * BATCH_BYTES + span(db, 'billing_pending') * PENDING_BYTES;
+  for (const { id } of all<{ id: number }>(db, 'SELECT id FROM billing_books')) {
+    const newest = one<Edge>(db, `${EDGE} ORDER BY ordinal DESC LIMIT 1`, id);
+    const oldest = one<Edge>(db, `${EDGE} ORDER BY ordinal LIMIT 1`, id);
+    if (newest && oldest) bytes += newest.bytes_to - oldest.bytes_to + ROW_BYTES;
+  }
+  return { bytes, ...backlog(db, args.maxBytes) };
+}
+
+/** Receipts that wait for the chain, over all books of a ledger, and what follows for new ones. */
+export function backlog(db: DatabaseSync, maxBytes: number): Omit<Space, 'bytes'> {
   let waitingBytes = 0;
   let waiting = 0;
-  for (const book of all<{ id: number; chain_id: number }>(db, 'SELECT id, chain_id FROM billing_books')) {
+  const sql = 'SELECT id, chain_id, pruned FROM billing_books WHERE chain_id <> 0';
+  for (const book of all<{ id: number; chain_id: number; pruned: number }>(db, sql)) {
     const newest = one<Edge>(db, `${EDGE} ORDER BY ordinal DESC LIMIT 1`, book.id);
-    const oldest = one<Edge>(db, `${EDGE} ORDER BY ordinal LIMIT 1`, book.id);
-    if (!newest || !oldest) continue;
-    bytes += newest.bytes_to - oldest.bytes_to + ROW_BYTES;
-    if (book.chain_id === 0) continue;
-    const settled = settledTo(db, book);
-    const from =
-      one<Edge>(db, `${EDGE} AND ordinal <= ? ORDER BY ordinal DESC LIMIT 1`, book.id, settled) ?? oldest;
-    waitingBytes += newest.bytes_to - from.bytes_to;
-    waiting += newest.ordinal - Math.max(settled, oldest.ordinal - 1);
+    if (!newest) continue;
+    const from = Math.max(settledTo(db, book), book.pruned);
+    const settled = one<Edge>(db, `${EDGE} AND ordinal = ?`, book.id, from);
+    const oldest = () => one<Edge>(db, `${EDGE} ORDER BY ordinal LIMIT 1`, book.id)!;
+    waitingBytes += newest.bytes_to - (settled ?? oldest()).bytes_to;
+    waiting += newest.ordinal - from;
   }
-  return { bytes, waitingBytes, waiting, slotMs: slotOf(waitingBytes / args.maxBytes) };
+  return { waitingBytes, waiting, slotMs: slotOf(waitingBytes / maxBytes) };
 }
 
 /** Rows of a table whose ids grow: its span, which gaps make larger than the count. */

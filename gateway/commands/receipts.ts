@@ -1,7 +1,9 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import {
+  type BooksRow,
   listReceipts,
+  oldestKept,
   openReceiptFile,
   proofText,
   type ReceiptReader,
@@ -67,11 +69,22 @@ const list: Subcommand = (context) =>
           { title: 'REQUEST', value: (r) => r.requestId },
         ]),
         '',
-        `${count(totals.reduce((sum, book) => sum + book.receipts, 0))} receipts in all`,
+        keptText(totals),
       ].join('\n'),
     );
     return 0;
   });
+
+/** How many there are, and plainly whether older ones are gone. */
+function keptText(totals: readonly BooksRow[]): string {
+  const sum = (pick: (book: BooksRow) => number) => totals.reduce((all, book) => all + pick(book), 0);
+  const [made, removed] = [sum((book) => book.receipts), sum((book) => book.pruned)];
+  const all = `${count(made)} receipts in all`;
+  if (removed === 0) return all;
+  const since = oldestKept(totals);
+  const kept = `${count(made - removed)} are kept${since === null ? '' : `, since ${instant(since)}`}`;
+  return `${all}; ${kept}. Older ones were removed (billing.keep, billing.maxBytes); the totals count them.`;
+}
 
 function limitOf(text: string | undefined): number {
   const limit = Number(text ?? '20');

@@ -67,7 +67,11 @@ export const batchView = z.object({
 });
 
 export const billingView = z.object({
-  receipts: count.describe('Receipts stored, all time'),
+  receipts: count.describe('Receipts made, all time'),
+  kept: count.describe('Receipts still kept; the oldest settled ones go for age or room'),
+  keptSince: time.nullable().describe('When the oldest receipt that is kept was stored'),
+  bytes: count.describe('Room that receipts and what belongs to them take'),
+  maxBytes: count.describe('Room that they may take'),
   pending: count.describe('Receipts that no final batch holds yet'),
   amount: z.string().describe('Sum of all receipts, smallest unit of the token'),
   symbol: z.string(),

@@ -1,5 +1,6 @@
 import type { BooksRow } from '../billing/receipt-queries.ts';
-import { listReceipts } from '../billing/receipts.ts';
+import { listReceipts, oldestKept } from '../billing/receipts.ts';
+import { DEFAULT_MAX_BYTES, type Space } from '../billing/space.ts';
 import type { Config } from '../config/schema.ts';
 import type { BillingView, ReceiptView } from '../http/index.ts';
 import type { Store } from '../store/types.ts';
@@ -22,11 +23,17 @@ const hex = (bytes: Uint8Array): string => `0x${Buffer.from(bytes).toString('hex
 /** Totals and newest batches of all books. */
 export async function readBilling(store: Store, config: Config): Promise<BillingView> {
   const books = await store.query<BooksRow[]>('billing.books', {});
+  const maxBytes = config.billing?.maxBytes ?? DEFAULT_MAX_BYTES;
+  const space = await store.query<Space>('billing.space', { maxBytes });
   const rows = await store.query<BatchRow[]>('billing.batches', { limit: BATCHES });
   const sum = (pick: (book: BooksRow) => number): number =>
     books.reduce((total, book) => total + pick(book), 0);
   return {
     receipts: sum((book) => book.receipts),
+    kept: sum((book) => book.receipts - book.pruned),
+    keptSince: oldestKept(books),
+    bytes: space.bytes,
+    maxBytes,
     pending: sum((book) => book.receipts - book.final + book.pending),
     amount: String(books.reduce((total, book) => total + BigInt(book.total), 0n)),
     symbol: 'AIMX',

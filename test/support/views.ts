@@ -66,6 +66,10 @@ export function status(): StatusView {
     ],
     billing: {
       receipts: 37,
+      kept: 3,
+      keptSince: 1_780_000_000_000,
+      bytes: 1_500,
+      maxBytes: 268_435_456,
       pending: 5,
       amount: '3700000000000000000',
       symbol: 'AIMX',
