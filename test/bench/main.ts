@@ -44,6 +44,19 @@ console.log(
     .join('\n'),
 );
 
+/** What the figure at hand has to undo, newest first. */
+let tasks: (() => unknown)[] = [];
+
+async function cleanUp(): Promise<void> {
+  const now = tasks;
+  tasks = [];
+  for (const task of now) await task();
+}
+
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  process.once(signal, () => void cleanUp().finally(() => process.exit(1)));
+}
+
 const report: Record<string, unknown>[] = [];
 for (const figure of FIGURES) {
   if (wanted.size > 0 && !wanted.has(figure.id)) continue;
@@ -70,7 +83,6 @@ console.log(`\nwritten to ${file}`);
 
 /** A figure that cannot be measured says why and does not end the bench. */
 async function measure(figure: Figure): Promise<FigureResult | { readonly error: string }> {
-  const tasks: (() => unknown)[] = [];
   try {
     const result = await figure.run({
       quick: values.quick,
@@ -89,6 +101,6 @@ async function measure(figure: Figure): Promise<FigureResult | { readonly error:
     process.exitCode = 1;
     return { error: message };
   } finally {
-    for (const task of tasks) await task();
+    await cleanUp();
   }
 }
