@@ -18,7 +18,13 @@ export type Change =
       readonly payload: Uint8Array;
     }
   | { readonly kind: 'forget'; readonly id: number }
-  | { readonly kind: 'queue'; readonly client: string; readonly id: number; readonly qos: number }
+  | {
+      readonly kind: 'queue';
+      readonly client: string;
+      readonly id: number;
+      readonly qos: number;
+      readonly retain: boolean;
+    }
   /** The message was sent under a packet identifier; `released`: PUBREC has come, PUBREL is due. */
   | {
       readonly kind: 'sent';
@@ -55,7 +61,14 @@ export interface StoredState {
   readonly sessions: { client: string; owner: string; seen: number | null }[];
   readonly subscriptions: { client: string; filter: string; options: string }[];
   readonly messages: { id: number; topic: string; payload: Uint8Array }[];
-  readonly queue: { client: string; id: number; qos: number; packet: number | null; released: number }[];
+  readonly queue: {
+    client: string;
+    id: number;
+    qos: number;
+    retain: number;
+    packet: number | null;
+    released: number;
+  }[];
   readonly retained: { topic: string; payload: Uint8Array; qos: number }[];
   readonly incoming: { client: string; packet: number }[];
   readonly wills: ({ client: string } & { [K in keyof StoredWill]: StoredWill[K] })[];

@@ -270,7 +270,7 @@ export class Connection {
         if (this.session !== session || this.state !== 'ready') return;
         const { topic, payload } = entry.message;
         if (entry.released) this.egress.put(pubrel(entry.packet));
-        else this.egress.put(publish(topic, payload, entry.qos, false, entry.dup, entry.packet));
+        else this.egress.put(publish(topic, payload, entry.qos, entry.retain, entry.dup, entry.packet));
       };
       if (fresh) this.#host.assign(session, entry, send);
       else send();

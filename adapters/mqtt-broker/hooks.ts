@@ -111,6 +111,18 @@ export function hooks(parts: HookParts): AedesOptions {
     authorizeForward(client, packet) {
       const connection = connectionOf(client);
       const qos = Math.min(packet.qos, parts.delivery.qosOf(connection, packet.topic)) as 0 | 1 | 2;
+      if (qos > 0 && connection.session) {
+        // It waits for its acknowledgement like any other message of the session, also across a crash; where the
+        // queue is full it is still sent, once.
+        const payload = Buffer.isBuffer(packet.payload) ? packet.payload : Buffer.from(packet.payload);
+        const queued = parts.sessions.appendRetained(
+          connection.session,
+          packet.topic,
+          payload,
+          qos === 2 ? 2 : 1,
+        );
+        if (queued) return null as never;
+      }
       return { ...packet, qos, messageId: qos > 0 ? connection.nextPacket() : undefined } as typeof packet;
     },
   };

@@ -267,7 +267,7 @@ function toPacket(entry: Entry): PacketLike {
     topic,
     payload,
     qos: entry.qos,
-    retain: false,
+    retain: entry.retain,
     dup: entry.dup,
     messageId,
   };

@@ -14,6 +14,8 @@ export const UNSENT = -1;
 export interface Entry {
   readonly message: Message;
   readonly qos: 1 | 2;
+  /** Whether it is the retained copy that a new subscription gets [MQTT-3.3.1-8]. */
+  readonly retain: boolean;
   /** Packet identifier it was sent under; {@link UNSENT} before. */
   packet: number;
   /** QoS 2: PUBREC has come, PUBREL is what is to be sent. */
@@ -73,10 +75,11 @@ export class Session {
     return this.byPacket.size;
   }
 
-  append(message: Message, qos: 1 | 2, ready: boolean): Entry {
+  append(message: Message, qos: 1 | 2, ready: boolean, retain = false): Entry {
     const entry: Entry = {
       message,
       qos,
+      retain,
       packet: UNSENT,
       released: false,
       dup: false,

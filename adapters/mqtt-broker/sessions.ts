@@ -108,7 +108,7 @@ export class Sessions {
       const message = messages.get(row.id);
       const session = this.#sessions.get(row.client);
       if (!message || !session) continue;
-      const entry = session.append(message, row.qos === 2 ? 2 : 1, true);
+      const entry = session.append(message, row.qos === 2 ? 2 : 1, true, row.retain !== 0);
       if (row.packet !== null) session.assign(entry, row.packet);
       entry.released = row.released !== 0;
     }
@@ -198,6 +198,22 @@ export class Sessions {
     return sessions.length > 0 ? { id: message.id, sessions } : null;
   }
 
+  /**
+   * Puts the retained message of a topic into the queue of a session that has just subscribed to it. Answers whether
+   * there was room.
+   */
+  appendRetained(session: Session, topic: string, payload: Buffer, qos: 1 | 2): boolean {
+    if (!this.#hasRoom(session)) return false;
+    this.append(session, this.store(topic, payload), qos, true, true);
+    session.onQueued?.();
+    return true;
+  }
+
+  #hasRoom(session: Session): boolean {
+    const { maxQueuedMessages, maxQueuedBytes } = this.#limits;
+    return session.entries.size < maxQueuedMessages && this.#bytes < maxQueuedBytes;
+  }
+
   /** The commit of a queued message is done: its sessions may send it. */
   confirm(queued: Queued): void {
     for (const session of queued.sessions) {
@@ -230,22 +246,19 @@ export class Sessions {
   }
 
   /** Puts a message into one queue, if it is not there yet and the bounds allow it. */
-  append(session: Session, message: Message, qos: 1 | 2, ready: boolean): Entry | null {
+  append(session: Session, message: Message, qos: 1 | 2, ready: boolean, retain = false): Entry | null {
     if (session.entries.has(message.id)) return null;
-    if (
-      session.entries.size >= this.#limits.maxQueuedMessages ||
-      this.#bytes >= this.#limits.maxQueuedBytes
-    ) {
+    if (!this.#hasRoom(session)) {
       this.#dropped++;
       return null;
     }
     const first = message.references === 0;
-    const entry = session.append(message, qos, ready);
+    const entry = session.append(message, qos, ready, retain);
     if (first) {
       this.#count(message, 1);
       this.#write({ kind: 'message', id: message.id, topic: message.topic, payload: message.payload });
     }
-    this.#write({ kind: 'queue', client: session.client, id: message.id, qos });
+    this.#write({ kind: 'queue', client: session.client, id: message.id, qos, retain });
     return entry;
   }
 

@@ -23,6 +23,9 @@ CREATE TABLE mqtt_wills (
 ) WITHOUT ROWID;
 `;
 
+/** Queued messages that are retained copies for a new subscription. */
+const RETAINED_COPIES = 'ALTER TABLE mqtt_offline ADD COLUMN retain INTEGER NOT NULL DEFAULT 0';
+
 const SQL = {
   session: 'INSERT OR REPLACE INTO mqtt_sessions (client, owner, seen) VALUES (?, ?, ?)',
   endSession: 'DELETE FROM mqtt_sessions WHERE client = ?',
@@ -33,7 +36,7 @@ const SQL = {
   unsubscribe: 'DELETE FROM mqtt_subscriptions WHERE client = ? AND filter = ?',
   message: 'INSERT OR REPLACE INTO mqtt_messages (id, topic, payload) VALUES (?, ?, ?)',
   forget: 'DELETE FROM mqtt_messages WHERE id = ?',
-  queue: 'INSERT OR REPLACE INTO mqtt_offline (client, id, qos) VALUES (?, ?, ?)',
+  queue: 'INSERT OR REPLACE INTO mqtt_offline (client, id, qos, retain) VALUES (?, ?, ?, ?)',
   sent: 'UPDATE mqtt_offline SET packet = ?, released = ? WHERE client = ? AND id = ?',
   done: 'DELETE FROM mqtt_offline WHERE client = ? AND id = ?',
   retain: 'INSERT OR REPLACE INTO mqtt_retained (topic, payload, qos) VALUES (?, ?, ?)',
@@ -82,7 +85,7 @@ function applyOne(run: Statements, change: Change): void {
       run.forget.run(change.id);
       return;
     case 'queue':
-      run.queue.run(change.client, change.id, change.qos);
+      run.queue.run(change.client, change.id, change.qos, change.retain ? 1 : 0);
       return;
     case 'sent':
       run.sent.run(change.packet, change.released ? 1 : 0, change.client, change.id);
@@ -118,7 +121,7 @@ function rows<T>(db: DatabaseSync, sql: string): T[] {
 
 export const storeModule: StoreModule = {
   name: 'mqtt',
-  migrations: [TABLES],
+  migrations: [TABLES, RETAINED_COPIES],
   ops: {
     apply(db: DatabaseSync, changes: readonly Change[]) {
       const run = statements(db);
@@ -131,7 +134,10 @@ export const storeModule: StoreModule = {
         sessions: rows(db, 'SELECT client, owner, seen FROM mqtt_sessions'),
         subscriptions: rows(db, 'SELECT client, filter, options FROM mqtt_subscriptions'),
         messages: rows(db, 'SELECT id, topic, payload FROM mqtt_messages'),
-        queue: rows(db, 'SELECT client, id, qos, packet, released FROM mqtt_offline ORDER BY client, id'),
+        queue: rows(
+          db,
+          'SELECT client, id, qos, retain, packet, released FROM mqtt_offline ORDER BY client, id',
+        ),
         retained: rows(db, 'SELECT topic, payload, qos FROM mqtt_retained'),
         incoming: rows(db, 'SELECT client, packet FROM mqtt_incoming'),
         wills: rows<{ retain: number }>(db, 'SELECT client, topic, payload, qos, retain FROM mqtt_wills').map(

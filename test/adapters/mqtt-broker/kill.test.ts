@@ -43,6 +43,39 @@ describe('after kill -9 and restart', () => {
     await until(() => again.of('publish').length === 6, 'a live message');
   });
 
+  test('the retained copies of a new subscription wait for their acknowledgement', async () => {
+    const broker = await killableBroker();
+    const publisher = await broker.connect();
+    publisher.publish('state/lamp', 'on', 1, 1, { retain: true });
+    publisher.publish('state/door', 'shut', 2, 2, { retain: true });
+    await publisher.expect('puback', 1);
+    await publisher.expect('pubrec', 2);
+    const session = await broker.connect(persistent('panel'));
+    await session.subscribe('state/#', 2);
+    await until(() => session.of('publish').length === 2, 'both copies');
+    const copies = (client: typeof session) =>
+      client.of('publish').map((packet) => {
+        const { topic, qos, retain, dup } = packet as typeof packet & {
+          qos: number;
+          retain: boolean;
+          dup: boolean;
+        };
+        return `${topic} ${qos} ${retain} ${dup}`;
+      });
+    expect(copies(session).sort()).toEqual(['state/door 2 true false', 'state/lamp 1 true false']);
+    // A durable message behind them: the copies have been committed too.
+    publisher.publish('marker', 'x', 1, 3, { retain: true });
+    await publisher.expect('puback', 3);
+    await broker.killAndRestart();
+    const again = await broker.connect(persistent('panel'));
+    await until(() => again.of('publish').length === 2, 'both once more');
+    expect(
+      copies(again)
+        .map((copy) => copy.split(' ').slice(0, 3).join(' '))
+        .sort(),
+    ).toEqual(['state/door 2 true', 'state/lamp 1 true']);
+  });
+
   test('what a client acknowledged does not come again', async () => {
     const broker = await killableBroker();
     const session = await broker.connect(persistent('reader'));
