@@ -136,3 +136,10 @@ test('a changed row in the database is found', async () => {
   }
   expect((await verifyReceipt(store, '1:38')).kind).toBe('valid');
 });
+
+test('a tree that was given up is made again from its receipts', async () => {
+  store.db.exec('DELETE FROM billing_trees');
+  expect((await showReceipt(store, '1:38')).proof).toEqual(proof);
+  store.db.exec('DELETE FROM billing_receipts WHERE ordinal = 2');
+  expect((await verifyReceipt(store, '1:38')).kind).toBe('incomplete');
+});

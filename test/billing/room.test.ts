@@ -238,3 +238,22 @@ test('uses that wait for the time are added up when they are many', async () => 
   expect(sum!.startedAt).toBeLessThan(Date.UTC(2026, 5, 2));
   expect(sum!.startedAt).toBeGreaterThan(Date.UTC(2026, 5, 2) - 61_000);
 });
+
+test('with hardly any room left, uses wait in one sum per account and model until there is some', async () => {
+  const it = setUp(LEDGER, MIB);
+  it.chain.answer = AWAY;
+  await it.charge(2_400); // one commit: more than fits below the last mark
+  for (let hour = 0; hour < 200; hour++) {
+    await it.charge(5);
+    await it.pass(3_600_000);
+  }
+  const [away] = await receiptTotals(it.store);
+  expect(away!.receipts).toBe(2_400);
+  expect((await it.space()).bytes).toBeLessThanOrEqual(1.1 * MIB); // one commit may be that large
+  it.chain.answer = undefined;
+  await it.posted();
+  const [back] = await receiptTotals(it.store);
+  expect(back).toMatchObject({ receipts: 2_401, final: 2_401, total: String(it.spent()) });
+  const [sum] = await listReceipts(it.store, { limit: 1 });
+  expect(sum!.usage.inference).toBe(1_000);
+});

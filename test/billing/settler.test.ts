@@ -239,3 +239,21 @@ test('signs a head for every 256 receipts and for the newest one', async () => {
   const signed = store.db.prepare('SELECT seq FROM billing_heads ORDER BY seq').all();
   expect(signed.map((row) => row.seq)).toEqual([256, 512, 600]);
 });
+
+test('a chain that begins anew is told of when the receipts it would need are gone', async () => {
+  const { store, chain, alarms, charge, second } = setUp();
+  await charge(3);
+  await second(3);
+  expect(await posted(store)).toBe(3);
+  const args = { before: Number.MAX_SAFE_INTEGER, maxBytes: DEFAULT_MAX_BYTES, limit: 1000 };
+  await store.commit({ ops: [{ op: 'billing.prune', args }] });
+  store.db.exec('DELETE FROM billing_batches');
+  const head = { head: new Uint8Array(32), toSeq: 0, batches: 0, total: 0n };
+  const view = { block: 1, head, finalHead: undefined, nonce: 0, baseFee: 1n, tip: 1n };
+  chain.answer = { ok: true, value: view };
+  await charge(2);
+  await second(12);
+  expect(store.db.prepare('SELECT count(*) AS n FROM billing_batches').get()).toEqual({ n: 0 });
+  expect(alarms.active().map(({ kind }) => kind)).toContain('billing-head');
+  expect(alarms.history.at(-1)!.message).toContain('receipts are no longer kept');
+});

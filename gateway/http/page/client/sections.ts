@@ -159,8 +159,12 @@ export function showBilling(b: BillingView | null): void {
   show('billing', b, () => {
     if (!b) return [element('p', { class: 'faint' }, 'Billing is not configured.')];
     const total = `${number(b.receipts)} receipts, ${amount(b.amount, b.decimals)} ${b.symbol}; ${number(b.pending)} of them in no final batch yet.`;
+    const kept =
+      b.kept === b.receipts
+        ? ''
+        : ` ${number(b.kept)} are kept${b.keptSince === null ? '' : `, since ${new Date(b.keptSince).toLocaleString()}`}.`;
     return [
-      element('p', {}, total),
+      element('p', {}, total + kept),
       table(
         b.batches.slice(0, 8),
         [
