@@ -13,7 +13,9 @@ const listed = execFileSync('git', ['ls-files', '--cached', '--others', '--exclu
   cwd: root,
   encoding: 'utf8',
 });
-const files = listed.split('\n').filter((file) => file !== '' && existsSync(join(root, file)));
+const files = listed
+  .split('\n')
+  .filter((file) => !/^(?:node_modules)?$/.test(file) && existsSync(join(root, file)));
 const sources = files.filter((file) => /^(gateway|adapters|models|deploy)\/.*\.ts$/.test(file));
 const text = (file: string): string => readFileSync(join(root, file), 'utf8');
 
