@@ -1,16 +1,16 @@
 import { mkdirSync, rmSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { startDevChain } from '../../adapters/devchain/index.ts';
+import { type DevChain, startDevChain } from '../../adapters/devchain/index.ts';
 import { createKeystore, openKeystore } from '../../gateway/billing/keystore.ts';
 import { loadConfig } from '../../gateway/config/index.ts';
 import { GatewayError } from '../../gateway/errors.ts';
-import { createGateway } from '../../gateway/gateway.ts';
+import { createGateway, type Gateway } from '../../gateway/gateway.ts';
 import type { Log } from '../../gateway/ports/log.ts';
 import { Lifecycle, type Part } from '../../gateway/system/lifecycle.ts';
 import { type ChildMessage, Children } from './children.ts';
 import { Milestones } from './milestones.ts';
 import { type Style, timed, welcome } from './screen.ts';
-import { choosePorts, writeDemoConfig } from './setup.ts';
+import { choosePorts, type DemoPorts, writeDemoConfig } from './setup.ts';
 
 export interface DemoOptions {
   /** Folder of all data, also of the chain's and the upstream's. */
@@ -59,15 +59,10 @@ export async function runDemo(options: DemoOptions, signal: AbortSignal): Promis
     });
 
   const chain = await startDevChain({ dir: join(folder, 'chain'), port: ports.chain, log });
-  const keys = await createKeystore(join(folder, 'keys'));
-  await chain.fund((await openKeystore(keys)).address);
-  const file = writeDemoConfig({
-    folder,
-    ports,
-    chain: { rpcUrl: chain.rpcUrl, chainId: chain.chainId, ...chain.addresses },
-    ...keys,
+  const gateway = await gatewayOn(chain, folder, ports, log).catch(async (error: unknown) => {
+    await chain.stop();
+    throw error;
   });
-  const gateway = createGateway({ ...loadConfig(file), log });
 
   const upstream: Part = {
     name: 'upstream',
@@ -101,6 +96,19 @@ export async function runDemo(options: DemoOptions, signal: AbortSignal): Promis
   await everything.stop();
   print(timed(style, 'stopped; nothing that was acknowledged is lost'));
   return complete;
+}
+
+/** The demo's gateway with a device key that can pay for gas, not started. */
+async function gatewayOn(chain: DevChain, folder: string, ports: DemoPorts, log: Log): Promise<Gateway> {
+  const keys = await createKeystore(join(folder, 'keys'));
+  await chain.fund((await openKeystore(keys)).address);
+  const file = writeDemoConfig({
+    folder,
+    ports,
+    chain: { rpcUrl: chain.rpcUrl, chainId: chain.chainId, ...chain.addresses },
+    ...keys,
+  });
+  return createGateway({ ...loadConfig(file), log });
 }
 
 async function ended(milestones: Milestones, options: DemoOptions, signal: AbortSignal): Promise<boolean> {
