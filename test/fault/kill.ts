@@ -12,6 +12,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import type { AuditView } from '../../gateway/http/views.ts';
 import { seededRandom } from '../../models/training/random.ts';
 import {
   freePorts,
@@ -144,12 +145,17 @@ async function judge(
   const arrived = (): Set<string> =>
     new Set(receiver.records.filter((r) => r.kind === 'reading').map((r) => keyOf(r)));
   const results = (): number => receiver.records.filter((r) => r.kind === 'result').length;
+  let streams: AuditView[] = [];
+  // What was sent last may be stored without an acknowledgement, so the figures are taken once nothing is under way.
+  const settled = async (): Promise<boolean> => {
+    streams = await gateway.api<AuditView[]>('/api/v1/audit');
+    return streams.every(({ pending }) => pending === 0);
+  };
   await until(
-    () => acknowledged.isSubsetOf(arrived()) && results() >= expectedResults(),
+    async () => acknowledged.isSubsetOf(arrived()) && results() >= expectedResults() && (await settled()),
     'the upstream to have everything',
     60_000,
   ).catch(() => undefined);
-  const streams = await gateway.api<{ holds: boolean }[]>('/api/v1/audit');
   const there = arrived();
   const readings = receiver.records.filter((r) => r.kind === 'reading');
   const lost = [...acknowledged.difference(there)];
