@@ -1,4 +1,4 @@
-import { MqttClient } from 'mqtt';
+import type { MqttClient } from 'mqtt';
 import type { BrokerConfig, LimitsConfig, StreamConfig } from '../../gateway/config/schema.ts';
 import { GatewayError } from '../../gateway/errors.ts';
 import type { Alarms } from '../../gateway/ports/alarms.ts';
@@ -104,6 +104,7 @@ class Client implements ExternalBroker {
     this.#stopping = false;
     this.#address = brokerAddress(broker.url, broker.ca);
     const password = broker.passwordFile === undefined ? undefined : await readSecret(broker.passwordFile);
+    const { MqttClient } = await import('mqtt');
     signal.throwIfAborted();
     const five = broker.protocol === '5';
     const client = new MqttClient(() => this.#openStream(), {

@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import { connect, type IClientOptions, type IConnackPacket, type MqttClient } from 'mqtt';
+import type { IClientOptions, IConnackPacket, MqttClient } from 'mqtt';
 import type { UpstreamConfig } from '../../gateway/config/schema.ts';
 import type { Clock } from '../../gateway/ports/clock.ts';
 import type { Log } from '../../gateway/ports/log.ts';
@@ -113,6 +113,8 @@ export class Link {
     const { mqtt, clientId } = this.#parts;
     const { username, passwordFile } = mqtt;
     const password = passwordFile === undefined ? undefined : (await readFile(passwordFile, 'utf8')).trim();
+    // Loaded when it is needed: a gateway that sends nothing over MQTT does not pay for it in memory.
+    const { connect } = await import('mqtt');
     if (!this.#running) return;
     const options: IClientOptions = {
       clientId,
