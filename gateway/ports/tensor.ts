@@ -25,9 +25,9 @@ export type TensorData =
   | Uint32Array
   | BigInt64Array
   | BigUint64Array
-  | string[];
+  | readonly Uint8Array[];
 
-/** Row-major tensor. FP16 is carried as its bits in a Uint16Array, BOOL as 0/1 in a Uint8Array. */
+/** Row-major tensor. FP16 is carried as its bits in a Uint16Array, BOOL as 0/1 in a Uint8Array, BYTES as one array per element. */
 export interface Tensor {
   readonly datatype: Datatype;
   readonly shape: readonly number[];

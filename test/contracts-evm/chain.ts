@@ -43,9 +43,11 @@ export async function testChain(engine: 'anvil' | 'ethereumjs'): Promise<TestCha
       ...fees,
     });
     const hash = await provider.send('eth_sendRawTransaction', [signed]);
-    const receipt = await provider.getTransactionReceipt(hash);
-    if (!receipt) throw new Error(`${hash} was not mined at once`);
-    return receipt;
+    // A chain answers with the hash before the block is there.
+    for (;;) {
+      const receipt = await provider.getTransactionReceipt(hash);
+      if (receipt) return receipt;
+    }
   };
 
   return {
