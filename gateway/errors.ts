@@ -82,6 +82,9 @@ export const ERROR_CODES = {
   DEADLINE:
     'The model did not come to it in time. Lower the load, raise the deadline, or use a smaller model.',
   QUEUE_FULL: 'Too much is waiting for the models. Send again later, or lower the load.',
+  // the life of models
+  MODEL_STATE: 'See `aimx-gateway models list` for the versions and their states.',
+  MODEL_LIFE: 'Check the permissions of the models folder and the space on its disk.',
   // billing
   BILLING_CONFLICT: 'Use a new request id for a new request; the id was billed with another body.',
   BILLING_AMOUNT: 'Lower the prices of the tariff: a channel can carry at most 2^128 units.',

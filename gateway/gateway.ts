@@ -67,9 +67,12 @@ export function createGateway({ config, log, clock: given }: GatewayOptions): Ga
   const access = createAccess({ ...common, dataDir });
   const readingStreams = openReadingStreams(config, store);
   const intake = createIntake({ ...common, store, streams: readingStreams });
+  const installedDir = config.models.dir ?? join(dataDir, 'models');
   const inference = createInference({
     ...common,
-    modelDirs: [bundledModels(), config.models.dir ?? join(dataDir, 'models')],
+    modelDirs: [bundledModels(), installedDir],
+    installedDir,
+    newVersion: config.models.newVersion,
     preload: config.pipelines.map(({ model }) => model),
   });
   const chain = createLedgerChain(config);

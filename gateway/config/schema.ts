@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { billingSection } from './sections/billing.ts';
 import { brokerSection, limitsSection, listenSection } from './sections/doors.ts';
 import { identifier } from './sections/identifier.ts';
+import { modelsSection } from './sections/models.ts';
 import { aggregateSection, pipelineSection, type windowSection } from './sections/pipeline.ts';
 import { type fieldSection, streamSection } from './sections/stream.ts';
 import { upstreamSection } from './sections/upstream.ts';
@@ -45,14 +46,7 @@ export const configSchema = z.strictObject({
     .enum(['full', 'normal'])
     .default('full')
     .describe('full: fsync before every acknowledgement; normal: survives kill, not power loss'),
-  models: z
-    .strictObject({
-      dir: z
-        .string()
-        .optional()
-        .describe('Folder of installed bundles; default <dataDir>/models, besides the bundled ones'),
-    })
-    .prefault({}),
+  models: modelsSection.prefault({}),
   streams: z.array(streamSection).default([]),
   pipelines: z.array(pipelineSection).default([]),
   aggregates: z.array(aggregateSection).default([]),

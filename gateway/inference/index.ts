@@ -1,3 +1,4 @@
+import { dirname } from 'node:path';
 import { asGatewayError, GatewayError } from '../errors.ts';
 import type { Alarms } from '../ports/alarms.ts';
 import type { Clock } from '../ports/clock.ts';
@@ -5,9 +6,12 @@ import type { Inference, ModelAnswer, ModelInfo, ModelInput, RunOptions } from '
 import type { Log } from '../ports/log.ts';
 import type { Bundle } from './bundle.ts';
 import { Dispatcher } from './dispatcher.ts';
+import { LifeFile } from './life/file.ts';
+import { Life } from './life/life.ts';
+import type { NewVersionPolicy } from './life/record.ts';
 import type { ModelStats } from './model-stats.ts';
 import { planOf } from './plan.ts';
-import { resolveModel, scanBundles } from './registry.ts';
+import { scanBundles } from './registry.ts';
 import { DEFAULT_HOST_BYTES } from './spawn-host.ts';
 import { Model } from './submission.ts';
 import { Supervisor } from './supervisor.ts';
@@ -15,6 +19,10 @@ import { Supervisor } from './supervisor.ts';
 export interface InferenceOptions {
   /** Folders of bundle folders; the first that has a `name@version` counts. */
   readonly modelDirs: readonly string[];
+  /** The one of them that users add bundles to; the states of versions are kept there. Absent: in memory. */
+  readonly installedDir?: string;
+  /** What becomes of a higher version that a user adds to a name that has a live one. Default: live. */
+  readonly newVersion?: NewVersionPolicy;
   readonly clock: Clock;
   readonly log: Log;
   readonly alarms: Alarms;
@@ -61,12 +69,13 @@ export interface InferenceService extends Inference {
    * to a newer version when that has been loaded and checked.
    */
   rescan(): void;
+  /** States of the versions of each model. */
+  readonly life: Pick<Life<Model>, 'promote' | 'rollback' | 'stage' | 'tryOut' | 'entry' | 'versions'>;
   /** Starts a fresh host that takes over between batches; the old one gives its memory back. */
   replaceHost(): Promise<void>;
   stats(): InferenceStats;
 }
 
-const MAX_REFERENCES = 1000;
 const GIB = 1024 ** 3;
 
 /** How long `stop` lets batches finish. */
@@ -85,7 +94,7 @@ class InferenceParts implements InferenceService {
   readonly #dispatcher: Dispatcher;
   readonly #supervisor: Supervisor;
   readonly #models = new Map<string, Model>();
-  readonly #resolved = new Map<string, Model>();
+  readonly #life: Life<Model>;
   #scanned = false;
   #stopping = false;
 
@@ -105,6 +114,18 @@ class InferenceParts implements InferenceService {
       dispatcher: this.#dispatcher,
       maxHostRss: options.maxHostRss ?? GIB,
       maxHostBytes: options.maxHostBytes ?? DEFAULT_HOST_BYTES,
+    });
+    const { installedDir, newVersion = 'live' } = options;
+    this.#life = new Life({
+      clock,
+      log,
+      alarms,
+      file: new LifeFile(installedDir),
+      installed: this.#models,
+      policy: ({ folder }) => (installedDir && dirname(folder) === installedDir ? newVersion : 'live'),
+      ready: (model) => this.#supervisor.ensure(model),
+      usable: (model) => !this.#supervisor.refusedBecause(model),
+      changed: () => undefined,
     });
   }
 
@@ -132,6 +153,10 @@ class InferenceParts implements InferenceService {
     await this.#supervisor.stop();
   }
 
+  get life(): Life<Model> {
+    return this.#life;
+  }
+
   model(reference: string): ModelInfo {
     return infoOf(this.#model(reference).bundle);
   }
@@ -157,6 +182,7 @@ class InferenceParts implements InferenceService {
   }
 
   rescan(): void {
+    if (!this.#scanned) this.#life.load();
     this.#scanned = true;
     const { bundles, broken } = scanBundles(this.#options.modelDirs);
     for (const { folder, error } of broken)
@@ -166,7 +192,7 @@ class InferenceParts implements InferenceService {
       if (!this.#models.has(key))
         this.#models.set(key, new Model(bundle, planOf(bundle), this.#models.size + 1));
     }
-    this.#upgrade();
+    this.#life.adopt();
   }
 
   async run(
@@ -211,41 +237,10 @@ class InferenceParts implements InferenceService {
     };
   }
 
-  /**
-   * The model that serves a reference. A reference without version moves to a newer one only once that serves, so a bad
-   * new version leaves the old one in its place.
-   */
-  #model(reference: string): Model {
+  /** The version that answers a reference: see {@link Life.route}. */
+  #model(reference: string, routeKey?: string): Model {
     if (!this.#scanned) this.rescan();
-    const current = this.#resolved.get(reference);
-    const refused = current !== undefined && this.#supervisor.refusedBecause(current) !== undefined;
-    if (current && !refused) return current;
-    const best = this.#best(reference);
-    // References come from configuration and callers; those beyond the limit are resolved each time.
-    if (this.#resolved.size < MAX_REFERENCES) this.#resolved.set(reference, best);
-    return best;
-  }
-
-  #best(reference: string): Model {
-    const usable = (model: Model): boolean => !this.#supervisor.refusedBecause(model);
-    return resolveModel(reference, [...this.#models.values()], usable);
-  }
-
-  #upgrade(): void {
-    for (const [reference, current] of this.#resolved) {
-      const best = this.#best(reference);
-      if (best === current) continue;
-      if (!this.#supervisor.serves(current)) this.#resolved.set(reference, best);
-      else
-        this.#supervisor.ensure(best).then(
-          () => this.#resolved.set(reference, best),
-          (error: unknown) =>
-            this.#options.log.warn(
-              { error },
-              `inference: ${best.key} does not serve, keeping ${current.key}`,
-            ),
-        );
-    }
+    return this.#life.route(reference, routeKey).model;
   }
 }
 

@@ -56,30 +56,6 @@ function hasManifest(folder: string): boolean {
   }
 }
 
-/** The model that `name@version` or `name` (its highest version that `usable` allows, else its highest) means. */
-export function resolveModel<T extends { readonly bundle: Bundle; readonly key: string }>(
-  reference: string,
-  models: readonly T[],
-  usable: (model: T) => boolean,
-): T {
-  const at = reference.indexOf('@');
-  const name = at < 0 ? reference : reference.slice(0, at);
-  const named = models
-    .filter(({ bundle, key }) => bundle.manifest.name === name && (at < 0 || key === reference))
-    .sort((a, b) => compareVersions(b.bundle.manifest.version, a.bundle.manifest.version));
-  const found = named.find(usable) ?? named[0];
-  if (found) return found;
-  const installed = models.map(({ key }) => key).sort();
-  throw new GatewayError(
-    'MODEL_MISSING',
-    `no model "${reference}"; installed: ${installed.join(', ') || 'none'}`,
-    {
-      received: reference,
-      expected: installed.join(', '),
-    },
-  );
-}
-
 /** Negative when `a` is lower: numbers in dotted parts by value, other parts by letter, pre-releases before releases. */
 export function compareVersions(a: string, b: string): number {
   const [mainA, preA] = split(a);

@@ -1,0 +1,276 @@
+import { asGatewayError, GatewayError } from '../../errors.ts';
+import type { Alarms } from '../../ports/alarms.ts';
+import type { Clock } from '../../ports/clock.ts';
+import type { Log } from '../../ports/log.ts';
+import type { Bundle } from '../bundle.ts';
+import { compareVersions } from '../registry.ts';
+import type { LifeFile } from './file.ts';
+import {
+  type Family,
+  highestFirst,
+  inState,
+  type NewVersionPolicy,
+  onTrial,
+  promoted,
+  rolledBack,
+  servingFirst,
+  staged,
+  type VersionEntry,
+  withoutVersion,
+  withVersion,
+} from './record.ts';
+import { placeOf } from './router.ts';
+
+/** A version that is installed. */
+export interface Installed {
+  /** `name@version`. */
+  readonly key: string;
+  readonly bundle: Bundle;
+}
+
+export interface LifeOptions<M extends Installed> {
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly alarms: Alarms;
+  readonly file: LifeFile;
+  /** By `name@version`; what is in it changes between calls of {@link Life.adopt}. */
+  readonly installed: ReadonlyMap<string, M>;
+  /** What becomes of a higher version of a name that has a live one. */
+  policy(bundle: Bundle): NewVersionPolicy;
+  /** Loads a version and runs its golden samples; rejects when it must not serve. */
+  ready(model: M): Promise<void>;
+  /** Whether nothing is known against a version. */
+  usable(model: M): boolean;
+  /** Called after every change of states. */
+  changed(name: string): void;
+}
+
+/** Who answers a call, and who does when that one cannot. */
+export interface Route<M> {
+  readonly model: M;
+  readonly instead?: M;
+}
+
+/** What a name means now, so that routing costs a look-up. */
+interface Standing<M> {
+  readonly live: M | undefined;
+  readonly canary: M | undefined;
+  readonly share: number;
+  readonly shadow: M | undefined;
+  readonly previous: M | undefined;
+  /** When `live` became live. */
+  readonly since: number;
+}
+
+/** Decides which version of a model answers, and keeps that decision over restarts. */
+export class Life<M extends Installed> {
+  readonly #options: LifeOptions<M>;
+  #families: Record<string, Family> = {};
+  readonly #standings = new Map<string, Standing<M>>();
+
+  constructor(options: LifeOptions<M>) {
+    this.#options = options;
+  }
+
+  /** Reads what was decided before. Call it once, before {@link adopt}. */
+  load(): void {
+    const { file, alarms } = this.#options;
+    const { models, damage } = file.read();
+    this.#families = { ...models };
+    if (!damage) return;
+    alarms.raise({
+      kind: 'model-life',
+      severity: 'warning',
+      message: damage.message,
+      fix: 'Check which versions are live with `aimx-gateway models list` and promote the right ones.',
+    });
+  }
+
+  /** Takes in what is installed now: new versions by policy; what is gone and is not live is forgotten. */
+  adopt(): void {
+    const { installed, clock, log } = this.#options;
+    const before = JSON.stringify(this.#families);
+    const now = clock.now();
+    const names = new Set([...installed.values()].map(({ bundle }) => bundle.manifest.name));
+    for (const [name, family] of Object.entries(this.#families)) {
+      let next = family;
+      for (const version in family)
+        if (!installed.has(`${name}@${version}`)) next = withoutVersion(next, version);
+      this.#families[name] = next;
+      if (!names.has(name)) delete this.#families[name];
+    }
+    const rising: M[] = [];
+    for (const name of names) {
+      const family = this.#families[name] ?? {};
+      this.#families[name] = this.#withNew(name, family, now, rising);
+    }
+    if (JSON.stringify(this.#families) !== before) this.#save(names);
+    else this.#standings.clear();
+    for (const model of rising)
+      this.promote(model.key).catch((error: unknown) =>
+        log.warn({ error: asGatewayError(error) }, `models: ${model.key} does not become live`),
+      );
+  }
+
+  #withNew(name: string, before: Family, now: number, rising: M[]): Family {
+    const { installed, policy, usable } = this.#options;
+    let family = before;
+    for (const { bundle } of installed.values())
+      if (bundle.manifest.name === name) family = withVersion(family, bundle.manifest.version, now);
+    const live = inState(family, 'live');
+    if (live === undefined) {
+      const [best] = [inState(family, 'previous'), ...highestFirst(Object.keys(family))].filter(
+        (version) => version !== undefined && usable(installed.get(`${name}@${version}`)!),
+      );
+      return best === undefined ? family : promoted(family, best, now);
+    }
+    for (const version of highestFirst(Object.keys(family))) {
+      if (compareVersions(version, live) <= 0) break;
+      const model = installed.get(`${name}@${version}`)!;
+      const wanted = policy(model.bundle);
+      if (!family[version]!.fresh || !usable(model)) continue;
+      if (wanted === 'live') {
+        rising.push(model);
+        break;
+      }
+      if (wanted === 'shadow') {
+        family = onTrial(family, version, { state: 'shadow' }, now);
+        break;
+      }
+    }
+    return family;
+  }
+
+  /**
+   * The version that answers a reference: `name@version` is that one; a name is the live one, or the canary for its
+   * share of route keys. While the live version must not serve, the previous or a lower one takes its place.
+   * Throws MODEL_MISSING.
+   */
+  route(reference: string, routeKey?: string): Route<M> {
+    const { installed, usable } = this.#options;
+    if (reference.includes('@')) {
+      const model = installed.get(reference);
+      if (model) return { model };
+      throw this.#missing(reference);
+    }
+    const standing = this.#standing(reference);
+    const { live, canary, share } = standing;
+    if (!live) throw this.#missing(reference);
+    if (canary && routeKey !== undefined && usable(canary) && placeOf(routeKey, canary.key) < share)
+      return { model: canary, instead: live };
+    return usable(live) ? { model: live } : { model: this.#substitute(reference, standing) ?? live };
+  }
+
+  /** What stands in for a live version that must not serve: the previous, else the highest below it. */
+  #substitute(name: string, { live, previous }: Standing<M>): M | undefined {
+    const { installed, usable } = this.#options;
+    if (previous && usable(previous)) return previous;
+    const liveVersion = live!.bundle.manifest.version;
+    for (const version of highestFirst(Object.keys(this.#families[name] ?? {}))) {
+      const model = installed.get(`${name}@${version}`);
+      if (model && compareVersions(version, liveVersion) < 0 && usable(model)) return model;
+    }
+    return undefined;
+  }
+
+  /** State of a version; undefined when it is not installed. */
+  entry(name: string, version: string): VersionEntry | undefined {
+    return this.#families[name]?.[version];
+  }
+
+  /** Installed versions of a name, the live one first. */
+  versions(name: string): string[] {
+    return servingFirst(this.#families[name] ?? {});
+  }
+
+  /** Loads and checks a version, then makes it live. What was live answers until then, and is `previous` after. */
+  async promote(key: string): Promise<void> {
+    const { model, name, version } = this.#find(key);
+    await this.#options.ready(model);
+    this.#change(name, (family, now) => promoted(family, version, now));
+    this.#options.log.info({ model: key }, `models: ${key} is live`);
+  }
+
+  /** Ends the canary of a name, or makes its previous version live again, once that has been loaded and checked. */
+  async rollback(name: string, note?: string): Promise<void> {
+    const family = this.#families[name];
+    if (!family) throw this.#missing(name);
+    const target = inState(rolledBack(name, family, 0), 'live');
+    if (inState(family, 'canary') === undefined)
+      await this.#options.ready(this.#find(`${name}@${target}`).model);
+    this.#change(name, (current, now) => rolledBack(name, current, now, note));
+    this.#options.log.warn({ model: name, note }, `models: rolled ${name} back to ${name}@${target}`);
+  }
+
+  /** Takes a version out of service: it answers only when it is asked for by its version. */
+  stage(key: string, note?: string): void {
+    const { name, version } = this.#find(key);
+    this.#change(name, (family, now) => staged(family, version, now, note));
+  }
+
+  /** Loads and checks a version, then puts it beside the live one. */
+  async tryOut(
+    key: string,
+    trial: { readonly state: 'shadow' } | { readonly state: 'canary'; readonly share: number },
+  ): Promise<void> {
+    const { model, name, version } = this.#find(key);
+    onTrial(this.#families[name]!, version, trial, 0);
+    await this.#options.ready(model);
+    this.#change(name, (family, now) => onTrial(family, version, trial, now));
+    this.#options.log.info({ model: key, ...trial }, `models: ${key} is ${trial.state}`);
+  }
+
+  #change(name: string, step: (family: Family, now: number) => Family): void {
+    const before = this.#families[name] ?? {};
+    this.#families[name] = step(before, this.#options.clock.now());
+    try {
+      this.#save([name]);
+    } catch (error) {
+      this.#families[name] = before;
+      throw error;
+    }
+  }
+
+  #save(names: Iterable<string>): void {
+    this.#options.file.write(this.#families);
+    this.#standings.clear();
+    for (const name of names) this.#options.changed(name);
+  }
+
+  #standing(name: string): Standing<M> {
+    let standing = this.#standings.get(name);
+    if (standing) return standing;
+    const family = Object.hasOwn(this.#families, name) ? this.#families[name] : undefined;
+    if (!family) throw this.#missing(name);
+    const { installed } = this.#options;
+    const at = (version: string | undefined): M | undefined =>
+      version === undefined ? undefined : installed.get(`${name}@${version}`);
+    const canary = inState(family, 'canary');
+    const live = inState(family, 'live');
+    standing = {
+      live: at(live),
+      canary: at(canary),
+      share: canary === undefined ? 0 : (family[canary]!.share ?? 0),
+      shadow: at(inState(family, 'shadow')),
+      previous: at(inState(family, 'previous')),
+      since: live === undefined ? 0 : family[live]!.since,
+    };
+    this.#standings.set(name, standing);
+    return standing;
+  }
+
+  #find(key: string): { model: M; name: string; version: string } {
+    const model = this.#options.installed.get(key);
+    if (!model) throw this.#missing(key);
+    const { name, version } = model.bundle.manifest;
+    return { model, name, version };
+  }
+
+  #missing(reference: string): GatewayError {
+    const keys = [...this.#options.installed.keys()].sort().join(', ');
+    return new GatewayError('MODEL_MISSING', `no model "${reference}"; installed: ${keys || 'none'}`, {
+      received: reference,
+      expected: keys,
+    });
+  }
+}
