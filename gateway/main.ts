@@ -10,6 +10,10 @@ if (major < NEEDED) {
   );
   process.exitCode = 2;
 } else {
+  if (['start', 'demo'].some((command) => process.argv.includes(command))) {
+    const { GATEWAY_SETTINGS, restartWith } = await import('./system/process-settings.ts');
+    restartWith(GATEWAY_SETTINGS, process);
+  }
   const { keepCompiledCode } = await import('./system/compile-cache.ts');
   keepCompiledCode(process.env);
   const { runCli } = await import('./commands/cli.ts');
