@@ -1,13 +1,18 @@
 import type { ModelInput, ModelOutput, ModelState, OutputValue } from '../ports/inference.ts';
 import { shortestDecimal } from './decimal.ts';
-import { align, type FrameHeader, HEADER_BYTES, OK, RUN, writeHeader } from './frames.ts';
-import type { ModelPlan, ResultPlan, StateSlot } from './plan.ts';
+import type { ResultPlan } from './face.ts';
+import { ALL, align, type FrameHeader, HEADER_BYTES, OK, RUN, writeHeader } from './frames.ts';
+import { toNumbers } from './host/cast.ts';
+import type { ModelPlan, StateSlot } from './plan.ts';
+import { fillShape } from './shapes.ts';
+import { headBytes, readTensor, writeHead } from './tensor-data.ts';
 
 /** Items of one batch in frames: how windows and state are laid out going out, and results coming back. */
 
 /** Bytes of a RUN frame for `count` items like `item`. */
 export function batchBytes(plan: ModelPlan, item: ModelInput, count: number): number {
-  let length = HEADER_BYTES + align(count * item.rows * item.columns * (plan.wire === 'FP64' ? 8 : 4));
+  const bytes = align(count * item.rows * item.columns * (plan.wire === 'FP64' ? 8 : 4));
+  let length = HEADER_BYTES + headBytes(windowShape(plan, count, item).length) + bytes;
   for (const slot of plan.slots) length += align(count * slot.size * 4);
   return length;
 }
@@ -35,8 +40,13 @@ export function encodeBatch(
   for (const { from, to } of slices) count += to - from;
   const size = rows * columns;
   const { buffer } = place;
-  let offset = place.offset + HEADER_BYTES;
   const wide = plan.wire === 'FP64';
+  let offset = writeHead(buffer, place.offset + HEADER_BYTES, {
+    slot: 0,
+    datatype: plan.wire,
+    shape: windowShape(plan, count, { rows, columns }),
+    bytes: count * size * (wide ? 8 : 4),
+  });
   const windows = wide
     ? new Float64Array(buffer, offset, count * size)
     : new Float32Array(buffer, offset, count * size);
@@ -50,8 +60,18 @@ export function encodeBatch(
     writeState(slot, slices, values);
     offset += align(values.byteLength);
   }
-  const header = { kind: RUN, status: OK, handle, id, items: count, rows, columns };
+  const header = { kind: RUN, status: OK, handle, id, items: count, tensors: 1, wanted: ALL };
   writeHeader(buffer, place.offset, offset - place.offset, header);
+}
+
+/** The shape that windows have in a frame. Throws MODEL_SHAPE when the model cannot take windows of this size. */
+export function windowShape(
+  plan: ModelPlan,
+  count: number,
+  { rows, columns }: Pick<ModelInput, 'rows' | 'columns'>,
+): readonly number[] {
+  if (plan.preprocess.length > 0) return [count, rows, columns];
+  return fillShape(plan.window!.shape, { count, rows, columns });
 }
 
 /** State that is absent is zeros; the buffer may hold what was sent before. */
@@ -94,13 +114,11 @@ export function decodeBatch(plan: ModelPlan, header: FrameHeader, frame: Uint8Ar
   const computeUs = Math.max(1, Math.ceil(header.micros / items));
   let offset = frame.byteOffset + HEADER_BYTES;
   const columns: Column[] = [];
-  for (const result of plan.results) {
-    const per = new Uint32Array(frame.buffer, offset, 1)[0]!;
-    const data = result.wide
-      ? new Float64Array(frame.buffer, offset + 8, per * items)
-      : new Float32Array(frame.buffer, offset + 8, per * items);
-    columns.push({ plan: result, per, data });
-    offset += 8 + align(data.byteLength);
+  for (let i = 0; i < header.tensors; i++) {
+    const { slot, tensor, end } = readTensor(frame.buffer, offset);
+    const data = toNumbers(tensor.data, tensor.datatype);
+    columns.push({ plan: plan.results[slot]!, per: data.length / items, data });
+    offset = end;
   }
   const slots = plan.slots.map((slot) => {
     const values = new Float32Array(frame.buffer, offset, slot.size * items);

@@ -1,7 +1,9 @@
-import type { GatewayError } from '../errors.ts';
+import { GatewayError } from '../errors.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { ModelAnswer, ModelInput } from '../ports/inference.ts';
+import type { Tensor } from '../ports/tensor.ts';
 import { batchBytes, type DecodedBatch, decodeBatch, encodeBatch, type Slice } from './batch.ts';
+import { callBytes, encodeCall } from './calls.ts';
 import { FAILED, type FrameHeader } from './frames.ts';
 import { type HostExit, type HostProcess, hostError } from './host-process.ts';
 import { type Batch, Lane } from './lane.ts';
@@ -85,6 +87,26 @@ export class Dispatcher {
       model.waiting += items.length;
       if (Number.isFinite(submission.deadline)) this.#sweepBy(submission.deadline);
       this.#schedule();
+    });
+  }
+
+  /** One call with tensors, alone in a frame. Rejects with what the host says. */
+  call(model: Model, tensors: readonly Tensor[], count: number): Promise<[FrameHeader, Uint8Array]> {
+    return new Promise((resolve, reject) => {
+      const lane = this.#lane;
+      if (!lane?.host.alive || !lane.models.has(model))
+        throw new GatewayError('MODEL_HOST', `${model.key} is not loaded`);
+      const id = lane.host.nextId();
+      const bytes = callBytes(model.plan, tensors, count);
+      const place = lane.host.reserve(bytes, {
+        id,
+        limitMs: model.bundle.manifest.limits.maxRun,
+        onReply: (header, frame) =>
+          header.status === FAILED ? reject(hostError(frame)) : resolve([header, frame]),
+        onLost: reject,
+      });
+      encodeCall(model.plan, model.handle, id, tensors, count, place);
+      lane.host.flush();
     });
   }
 

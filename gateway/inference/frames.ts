@@ -2,14 +2,14 @@
  * Frames between the core and the model host, over one pipe each way. Little-endian; a frame's length is a multiple of
  * 8 and its parts begin at multiples of 8, so that both sides look at numbers in place.
  *
- *     0  u32 length of the whole frame     16  u32 rows of one window (run)
- *     4  u8 kind, u8 status, u16 handle    20  u32 columns (run)
+ *     0  u32 length of the whole frame     16  u32 tensors (run and its reply)
+ *     4  u8 kind, u8 status, u16 handle    20  u32 results that are wanted, as bits (run)
  *     8  u32 id, given back in the reply   24  f64 microseconds of compute (reply)
  *    12  u32 items (run)                   32  body
  *
- * Body of `RUN`: the windows of all items, then per state slot the values of all items. Its reply: per result
- * `u32 values per item, u32 0` and the values of all items, then the state slots. Bodies of `CONTROL`, and of replies
- * with status `FAILED`: JSON padded with spaces.
+ * Body of `RUN`: the tensors of the model's face, items along dimension 0 (`tensor-data.ts`), then per state slot the
+ * values of all items. Its reply: the results that are wanted, then the state slots. Bodies of `CONTROL`, and of
+ * replies with status `FAILED`: JSON padded with spaces.
  */
 export const HEADER_BYTES = 32;
 
@@ -29,10 +29,16 @@ export interface FrameHeader {
   readonly handle: number;
   readonly id: number;
   readonly items: number;
-  readonly rows: number;
-  readonly columns: number;
+  readonly tensors: number;
+  readonly wanted: number;
   readonly micros: number;
 }
+
+/** Every result. */
+export const ALL = 0xffff_ffff;
+
+/** Whether result `i` is in a set of bits; those from the 32nd on always are. */
+export const isWanted = (bits: number, i: number): boolean => i > 31 || ((bits >>> i) & 1) === 1;
 
 /** Bytes rounded up to the next multiple of 8. */
 export const align = (bytes: number): number => (bytes + 7) & ~7;
@@ -50,8 +56,8 @@ export function writeHeader(
   words[1] = header.kind | (header.status << 8) | (header.handle << 16);
   words[2] = header.id;
   words[3] = header.items;
-  words[4] = header.rows;
-  words[5] = header.columns;
+  words[4] = header.tensors;
+  words[5] = header.wanted;
   new Float64Array(buffer, offset + 24, 1)[0] = micros;
 }
 
@@ -65,8 +71,8 @@ export function readHeader(frame: Uint8Array): FrameHeader {
     handle: tags >>> 16,
     id: words[2]!,
     items: words[3]!,
-    rows: words[4]!,
-    columns: words[5]!,
+    tensors: words[4]!,
+    wanted: words[5]!,
     micros: new Float64Array(frame.buffer, frame.byteOffset + 24, 1)[0]!,
   };
 }
@@ -75,7 +81,7 @@ export function readHeader(frame: Uint8Array): FrameHeader {
 export function jsonFrame(kind: number, id: number, status: number, value: unknown, handle = 0): Uint8Array {
   const body = new TextEncoder().encode(JSON.stringify(value));
   const frame = new Uint8Array(align(HEADER_BYTES + body.length)).fill(0x20);
-  writeHeader(frame.buffer, 0, frame.length, { kind, status, handle, id, items: 0, rows: 0, columns: 0 });
+  writeHeader(frame.buffer, 0, frame.length, { kind, status, handle, id, items: 0, tensors: 0, wanted: 0 });
   frame.set(body, HEADER_BYTES);
   return frame;
 }

@@ -2,9 +2,20 @@ import { dirname } from 'node:path';
 import { asGatewayError, GatewayError } from '../errors.ts';
 import type { Alarms } from '../ports/alarms.ts';
 import type { Clock } from '../ports/clock.ts';
-import type { Inference, ModelAnswer, ModelInfo, ModelInput, RunOptions } from '../ports/inference.ts';
+import type {
+  Inference,
+  ModelAnswer,
+  ModelIdentity,
+  ModelInfo,
+  ModelInput,
+  RunOptions,
+  TensorAnswer,
+  TensorRequest,
+} from '../ports/inference.ts';
 import type { Log } from '../ports/log.ts';
+import { windowShape } from './batch.ts';
 import type { Bundle } from './bundle.ts';
+import { checkedInputs, decodeCall } from './calls.ts';
 import { Dispatcher } from './dispatcher.ts';
 import { LifeFile } from './life/file.ts';
 import { Life } from './life/life.ts';
@@ -158,7 +169,7 @@ class InferenceParts implements InferenceService {
   }
 
   model(reference: string): ModelInfo {
-    return infoOf(this.#model(reference).bundle);
+    return infoOf(this.#model(reference));
   }
 
   list(): InstalledModel[] {
@@ -170,7 +181,7 @@ class InferenceParts implements InferenceService {
       const state = reason ? 'refused' : serving.has(model.key) ? 'serving' : 'installed';
       const { runtime, priceClass, card } = manifest;
       return {
-        ...infoOf(model.bundle),
+        ...infoOf(model),
         folder,
         runtime,
         priceClass,
@@ -223,6 +234,42 @@ class InferenceParts implements InferenceService {
     return done;
   }
 
+  async infer(reference: string, request: TensorRequest): Promise<TensorAnswer> {
+    if (this.#stopping) throw new GatewayError('STOPPING', 'the gateway is stopping');
+    let identity: ModelIdentity | undefined;
+    try {
+      const model = this.#model(reference, request.routeKey);
+      const { name, version, sha256 } = model.bundle.manifest;
+      identity = { name, version, sha256 };
+      const inputs = checkedInputs(model.key, model.plan, request.inputs);
+      const since = this.#options.clock.monotonic();
+      await this.#supervisor.ensure(model);
+      const count = model.plan.batched ? inputs[0]!.shape[0]! : 1;
+      const [header, frame] = await this.#dispatcher.call(model, inputs, count);
+      const outputs = decodeCall(model.plan, header, frame);
+      const computeUs = Math.max(1, Math.ceil(header.micros));
+      const queueUs = Math.max(0, Math.round((this.#options.clock.monotonic() - since) * 1000) - computeUs);
+      return { ok: true, model: identity, outputs, computeUs, queueUs };
+    } catch (error) {
+      const { code, message } = asGatewayError(error);
+      return { ok: false, model: identity, code, message };
+    }
+  }
+
+  versions(name: string): readonly string[] {
+    if (!this.#scanned) this.rescan();
+    return this.#life.versions(name);
+  }
+
+  ready(reference: string): boolean {
+    try {
+      return this.#supervisor.refusedBecause(this.#model(reference)) === undefined;
+    } catch (error) {
+      if (error instanceof GatewayError && error.code === 'MODEL_MISSING') return false;
+      throw error;
+    }
+  }
+
   replaceHost(): Promise<void> {
     return this.#supervisor.replaceHost();
   }
@@ -244,7 +291,7 @@ class InferenceParts implements InferenceService {
   }
 }
 
-function infoOf({ manifest }: Bundle): ModelInfo {
+function infoOf({ bundle: { manifest }, plan }: Model): ModelInfo {
   return {
     name: manifest.name,
     version: manifest.version,
@@ -253,6 +300,8 @@ function infoOf({ manifest }: Bundle): ModelInfo {
     rows: manifest.rows,
     recurrent: manifest.state.length > 0 || manifest.preprocess.some((step) => step.step === 'context'),
     maxBatch: manifest.limits.maxBatch,
+    inputs: plan.face.map(({ name, datatype, shape }) => ({ name, datatype, shape })),
+    outputs: plan.results.map(({ name, datatype, shape }) => ({ name, datatype, shape })),
   };
 }
 
@@ -271,6 +320,12 @@ function wrongShape(
     return wrong(`a window of ${item.rows} × ${item.columns} has ${item.window.length} values`);
   if (item.window.length * 8 > plan.maxTensorBytes)
     return wrong(`a window of ${item.window.length} values is larger than limits.maxTensorBytes of ${key}`);
+  if (!plan.window) return wrong(`${key} takes no windows`);
+  try {
+    windowShape(plan, 1, item);
+  } catch (error) {
+    return wrong(asGatewayError(error).message);
+  }
   if (!item.state) return null;
   for (const slot of plan.slots) {
     const values = item.state[slot.name];

@@ -24,8 +24,12 @@ type Say = (key: string, message: string) => void;
 
 function checkInputs(manifest: Manifest, say: Say): void {
   const windows = manifest.inputs.filter((input) => input.from === 'window');
-  if (windows.length !== 1)
-    say('inputs', `expected exactly one input with from: window, found ${windows.length}`);
+  const requests = manifest.inputs.filter((input) => input.from === 'request');
+  if (windows.length > 1 || (manifest.inputs.length > 0 && windows.length + requests.length === 0))
+    say(
+      'inputs',
+      `expected one input with from: window, or inputs with from: request, found ${windows.length} and ${requests.length}`,
+    );
   unique(manifest.inputs, (input) => input.name, 'inputs', 'name', say);
   unique(manifest.features, (feature) => feature, 'features', '', say);
   manifest.inputs.forEach((input, i) => {
@@ -94,10 +98,11 @@ function checkSteps(manifest: Manifest, say: Say): void {
 function checkResults(manifest: Manifest, say: Say): void {
   unique(manifest.outputs, (output) => output.name, 'outputs', 'name', say);
   const results = new Set<string>();
+  const windows = manifest.inputs.some((input) => input.from === 'window');
   manifest.outputs.forEach((output, i) => {
     if (output.as === undefined) return;
     if (results.has(output.as)) say(`outputs[${i}].as`, `"${output.as}" is taken by another output`);
-    if (output.datatype === 'BYTES') say(`outputs[${i}].as`, 'a BYTES output cannot be a result');
+    if (output.datatype === 'BYTES' && windows) say(`outputs[${i}].as`, 'a BYTES output cannot be a result');
     results.add(output.as);
   });
   manifest.postprocess.forEach((step, i) => {
@@ -107,7 +112,7 @@ function checkResults(manifest: Manifest, say: Say): void {
       say(`postprocess[${i}]`, 'clip needs min, max or both');
     results.add(step.as ?? step.output);
   });
-  if (results.size === 0) say('outputs', 'at least one output needs `as`, its name in results');
+  if (results.size === 0 && windows) say('outputs', 'at least one output needs `as`, its name in results');
 }
 
 function unique<T>(

@@ -55,8 +55,10 @@ const inputSection = z.strictObject({
   datatype,
   shape,
   from: z
-    .enum(['window', 'state', 'constant'])
-    .describe('window: the preprocessed readings; state: kept per device; constant: from this manifest'),
+    .enum(['window', 'request', 'state', 'constant'])
+    .describe(
+      'window: the preprocessed readings; request: given by the caller under its name; state: kept per device; constant: from this manifest',
+    ),
 });
 
 const outputSection = z.strictObject({
@@ -187,7 +189,7 @@ export const manifestSchema = z.strictObject({
     .max(1_000_000)
     .optional()
     .describe('Rows of one window (before `context`); absent: any number'),
-  inputs: z.array(inputSection).min(1).max(64),
+  inputs: z.array(inputSection).max(64),
   outputs: z.array(outputSection).min(1).max(64),
   constants: z.array(constantSection).max(64).default([]),
   state: z.array(stateSection).max(64).default([]),

@@ -123,7 +123,7 @@ export class Model {
    * passed are answered on the way.
    */
   take(now: number): Segment[] {
-    const { maxBatch } = this.bundle.manifest.limits;
+    const maxBatch = this.plan.batched ? this.bundle.manifest.limits.maxBatch : 1;
     const segments: Segment[] = [];
     let first: ModelInput | undefined;
     let room = maxBatch;

@@ -66,7 +66,12 @@ const inference: Inference = {
     rows: 64,
     recurrent: false,
     maxBatch: 128,
+    inputs: [],
+    outputs: [],
   }),
+  infer: () => Promise.reject(new Error('windows only')),
+  versions: () => ['1.0.0'],
+  ready: () => true,
   run: async (_, items) => items.map(() => ANSWER),
 };
 

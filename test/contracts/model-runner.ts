@@ -1,16 +1,13 @@
-import { mkdirSync, readdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { GatewayError } from '../../gateway/errors.ts';
-import { fromHalf } from '../../gateway/inference/host/cast.ts';
 import type { ModelRunner } from '../../gateway/ports/model-runner.ts';
 import type { Tensor } from '../../gateway/ports/tensor.ts';
 import { testData } from '../support/data.ts';
-import { mlpModel, readTensor } from '../support/onnx.ts';
+import { mlpModel } from '../support/onnx.ts';
+import { expectClose, namedTensors } from '../support/onnx-cases.ts';
 import { temporaryFolder } from '../support/tmp.ts';
-
-const RTOL = 1e-3;
-const ATOL = 1e-7;
 
 /** What every model runner that reads ONNX files must do. */
 export function modelRunnerContract(name: string, create: () => ModelRunner): void {
@@ -27,9 +24,9 @@ export function modelRunnerContract(name: string, create: () => ModelRunner): vo
           )) {
             const files = join(folder!, model, set);
             const names = loaded.inputs.map((spec) => spec.name);
-            const given = named(files, 'input', names);
+            const given = namedTensors(files, 'input', names);
             const found = await loaded.run(given);
-            const expected = named(
+            const expected = namedTensors(
               files,
               'output',
               loaded.outputs.map((spec) => spec.name),
@@ -105,35 +102,4 @@ export function modelRunnerContract(name: string, create: () => ModelRunner): vo
       await model.dispose();
     });
   });
-}
-
-/** Tensors of `input_0.pb`, `input_1.pb`, … by the names they carry, else by place. */
-function named(folder: string, kind: 'input' | 'output', names: readonly string[]): Record<string, Tensor> {
-  const tensors: Record<string, Tensor> = {};
-  for (let i = 0; i < names.length; i++) {
-    const file = join(folder, `${kind}_${i}.pb`);
-    if (!readdirSync(folder).includes(`${kind}_${i}.pb`)) continue;
-    const { name, tensor } = readTensor(readFileSync(file));
-    tensors[names.includes(name) ? name : names[i]!] = tensor;
-  }
-  return tensors;
-}
-
-function expectClose(found: Tensor | undefined, expected: Tensor, name: string): void {
-  expect(found, name).toBeDefined();
-  expect(found!.datatype, name).toBe(expected.datatype);
-  expect([...found!.shape], name).toEqual([...expected.shape]);
-  expect(found!.data.length, name).toBe(expected.data.length);
-  for (let i = 0; i < expected.data.length; i++) {
-    const want = expected.data[i]!;
-    const have = found!.data[i]!;
-    if (typeof want !== 'number') {
-      expect(have, `${name}[${i}]`).toBe(want);
-      continue;
-    }
-    const [a, b] =
-      expected.datatype === 'FP16' ? [fromHalf(have as number), fromHalf(want)] : [have as number, want];
-    const close = Object.is(a, b) || a === b || Math.abs(a - b) <= ATOL + RTOL * Math.abs(b);
-    if (!close) expect.fail(`${name}[${i}]: expected ${b}, found ${a}`);
-  }
 }

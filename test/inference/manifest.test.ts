@@ -71,7 +71,11 @@ const wrong: [string, object, string][] = [
   ['path in file', { file: '../model.onnx' }, 'file: a file name inside the bundle folder'],
   ['absolute file', { file: '/etc/passwd' }, 'file: '],
   ['short hash', { sha256: 'abc' }, 'sha256: 64 lower-case hexadecimal digits'],
-  ['no window', { inputs: [h, k] }, 'inputs: expected exactly one input with from: window, found 0'],
+  [
+    'no window',
+    { inputs: [h, k] },
+    'inputs: expected one input with from: window, or inputs with from: request, found 0 and 0',
+  ],
   ['state without pair', { state: [] }, 'inputs[1].from: no entry of state has input: "h"'],
   ['constant without values', { constants: [] }, 'inputs[2].from: no entry of constants is named "k"'],
   [

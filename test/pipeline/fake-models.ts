@@ -24,11 +24,16 @@ export function windowModel(terms: ModelTerms = {}): Inference & { readonly batc
     rows: terms.rows,
     recurrent: terms.recurrent ?? false,
     maxBatch: terms.maxBatch ?? 16,
+    inputs: [],
+    outputs: [],
   };
   const batches: number[] = [];
   return {
     batches,
     model: () => info,
+    infer: () => Promise.reject(new Error('windows only')),
+    versions: () => [info.version],
+    ready: () => true,
     async run(_, items) {
       batches.push(items.length);
       await terms.gate?.();

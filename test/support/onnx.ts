@@ -117,7 +117,7 @@ function listedData(datatype: Datatype, message: TensorMessage): TensorData {
     case 'UINT32':
       return Uint32Array.from(message.uint64_data, Number);
     case 'BYTES':
-      return message.string_data.map((text) => new TextDecoder().decode(text));
+      return message.string_data.map((text) => new Uint8Array(text));
     case 'INT8':
       return Int8Array.from(message.int32_data);
     case 'INT16':

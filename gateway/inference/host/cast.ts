@@ -1,4 +1,5 @@
 import type { Datatype, TensorData } from '../../ports/tensor.ts';
+import { isBytes } from '../tensor-data.ts';
 import type { Floats } from './preprocess.ts';
 
 const MANTISSA = new Float32Array(1);
@@ -39,12 +40,12 @@ export function fromNumbers(values: Floats, datatype: Datatype): TensorData {
 /** Data of a tensor as numbers; 64-bit integers beyond 2^53 lose their last digits. */
 export function toNumbers(data: TensorData, datatype: Datatype): Floats {
   if (data instanceof Float32Array || data instanceof Float64Array) return data;
+  if (isBytes(data)) throw new RangeError('BYTES are not numbers');
   if (data instanceof BigInt64Array || data instanceof BigUint64Array) {
     const out = new Float64Array(data.length);
     for (let i = 0; i < out.length; i++) out[i] = Number(data[i]);
     return out;
   }
-  if (Array.isArray(data)) throw new RangeError('BYTES are not numbers');
   if (datatype === 'FP16') {
     const out = new Float32Array(data.length);
     for (let i = 0; i < out.length; i++) out[i] = fromHalf(data[i]!);

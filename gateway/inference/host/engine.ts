@@ -2,25 +2,26 @@ import { GatewayError } from '../../errors.ts';
 import type { LoadedModel } from '../../ports/model-runner.ts';
 import type { Datatype, Tensor, TensorSpec } from '../../ports/tensor.ts';
 import type { ConstantPlan, ModelPlan, StateSlot } from '../plan.ts';
+import { joinTensors, rowsOf } from '../rows.ts';
+import { fillShape } from '../shapes.ts';
+import { dataBytes, elements } from '../tensor-data.ts';
 import { fromNumbers, toNumbers } from './cast.ts';
 import { postprocess, type Values } from './postprocess.ts';
-import { preprocess, type Windows } from './preprocess.ts';
+import { preprocess } from './preprocess.ts';
 
 export interface BatchResult {
-  /** One entry per result of the plan, in its order. */
-  readonly results: readonly Values[];
+  /** One entry per result of the plan, in its order; labels and booleans as numbers. */
+  readonly results: readonly Tensor[];
   /** One entry per state slot, the values of all items. */
   readonly slots: readonly Float32Array[];
 }
 
-/** A model and its plan: windows in, results out. Keeps nothing between runs. */
+/** A model and its plan: the tensors of its face in, results out. Keeps nothing between runs. */
 export class Engine {
   readonly plan: ModelPlan;
   readonly #model: LoadedModel;
   readonly #constants: Readonly<Record<string, Tensor>>;
   readonly #batched: boolean;
-  /** Nothing to compute before or after the model, so the tensors go through untouched. */
-  readonly #plain: boolean;
 
   /** Throws MODEL_SHAPE when the plan does not fit the model file. */
   constructor(plan: ModelPlan, model: LoadedModel) {
@@ -32,25 +33,29 @@ export class Engine {
       plan.constants.map((constant) => [constant.name, constantTensor(constant)]),
     );
     this.#batched = plan.batched && freeBatch(plan, model);
-    this.#plain = plan.slots.length === 0 && plan.postprocess.length === 0;
   }
 
   /**
-   * Runs a batch. Changes `windows` in place.
-   * @param slots per state slot the values of all items
+   * Runs a batch. May change the data of a window in place.
+   * @param given one tensor per input of the plan's face, in its order; all items along dimension 0
+   * @param count items
+   * @param slots per state slot the values of all items; entries may be replaced
    */
-  async run(windows: Windows, slots: Float32Array[]): Promise<BatchResult> {
-    const ready = preprocess(windows, this.plan.preprocess, slots);
-    if (this.#batched || ready.count === 1) return this.#once(ready, slots);
+  async run(given: readonly Tensor[], count: number, slots: Float32Array[]): Promise<BatchResult> {
+    if (this.#batched || count === 1) return this.#once(given, count, slots);
     const parts: BatchResult[] = [];
-    const size = ready.rows * ready.columns;
-    for (let i = 0; i < ready.count; i++) {
-      const one = { ...ready, count: 1, data: ready.data.subarray(i * size, (i + 1) * size) };
+    for (let i = 0; i < count; i++) {
       const own = slots.map((slot, s) => {
         const length = this.plan.slots[s]!.size;
         return slot.subarray(i * length, (i + 1) * length);
       });
-      parts.push(await this.#once(one, own));
+      parts.push(
+        await this.#once(
+          given.map((tensor) => rowsOf(tensor, i, i + 1)),
+          1,
+          own,
+        ),
+      );
     }
     return joined(parts);
   }
@@ -59,50 +64,77 @@ export class Engine {
     return this.#model.dispose();
   }
 
-  async #once(windows: Windows, slots: Float32Array[]): Promise<BatchResult> {
+  async #once(given: readonly Tensor[], count: number, slots: Float32Array[]): Promise<BatchResult> {
     const { plan } = this;
     const feeds: Record<string, Tensor> = { ...this.#constants };
-    const { datatype, name } = plan.window;
-    this.#limit('input', name, windows.data.byteLength);
-    const shape = fillShape(plan.window.shape, windows);
-    feeds[name] = { datatype, shape, data: fromNumbers(windows.data, datatype) };
-    plan.slots.forEach((slot, i) => {
-      if (slot.pair) feeds[slot.pair.input] = gather(slot, slots[i]!, windows.count);
-    });
+    for (let i = 0; i < given.length; i++) {
+      const { name, from } = plan.face[i]!;
+      const tensor = from === 'window' ? this.#window(given[i]!, count, slots) : given[i]!;
+      this.#limit('input', name, dataBytes(tensor.data));
+      feeds[name] = tensor;
+    }
+    for (let i = 0; i < slots.length; i++) {
+      const slot = plan.slots[i]!;
+      if (slot.pair) feeds[slot.pair.input] = gather(slot, slots[i]!, count);
+    }
     const outputs = await this.#model.run(feeds);
-    const results = this.#results(outputs, windows.count);
-    if (this.#plain) return { results, slots };
+    const results = this.#results(outputs, count);
+    if (slots.length === 0) return { results, slots };
     const after = plan.slots.map((slot, i) =>
-      slot.pair ? scatter(slot, outputs[slot.pair.output], windows.count) : slots[i]!,
+      slot.pair ? scatter(slot, outputs[slot.pair.output], count) : slots[i]!,
     );
     return { results, slots: after };
   }
 
-  #results(outputs: Readonly<Record<string, Tensor>>, items: number): Values[] {
+  /** The model's own input that windows become. */
+  #window(given: Tensor, count: number, slots: Float32Array[]): Tensor {
+    const { preprocess: steps, window } = this.plan;
+    const { datatype, shape } = window!;
+    if (steps.length === 0) {
+      if (given.datatype === datatype) return given;
+      const data = fromNumbers(toNumbers(given.data, given.datatype), datatype);
+      return { datatype, shape: given.shape, data };
+    }
+    const [, rows, columns] = given.shape as [number, number, number];
+    const windows = { data: toNumbers(given.data, given.datatype), count, rows, columns };
+    const ready = preprocess(windows, steps, slots);
+    return { datatype, shape: fillShape(shape, ready), data: fromNumbers(ready.data, datatype) };
+  }
+
+  #results(outputs: Readonly<Record<string, Tensor>>, items: number): Tensor[] {
     const { plan } = this;
-    const made = new Map<string, Values>();
-    for (const { output, as } of plan.exposed) {
+    for (const { output } of plan.exposed) {
       const tensor = outputs[output];
       if (!tensor) throw new GatewayError('MODEL_OUTPUT', `the model gave no output "${output}"`);
-      this.#limit('output', output, tensor.data.length * 8);
-      const data = toNumbers(tensor.data, tensor.datatype);
-      if (data.length % items !== 0 || (this.#batched && items > 1 && tensor.shape[0] !== items))
+      this.#limit('output', output, dataBytes(tensor.data));
+      if (items > 1 && (tensor.shape[0] !== items || tensor.data.length % items !== 0))
         throw new GatewayError(
           'MODEL_OUTPUT',
           `output "${output}" has shape [${tensor.shape.join(', ')}] for a batch of ${items}`,
         );
-      made.set(as, { data, per: data.length / items });
     }
-    if (!this.#plain) {
-      try {
-        postprocess(made, plan.postprocess, items);
-      } catch (error) {
-        if (error instanceof RangeError)
-          throw new GatewayError('MODEL_OUTPUT', error.message, { cause: error });
-        throw error;
-      }
+    if (plan.postprocess.length === 0) return plan.results.map(({ source }) => outputs[source!]!);
+    const made = new Map<string, Values>();
+    for (const { output, as } of plan.exposed) {
+      const { data, datatype } = outputs[output]!;
+      if (datatype !== 'BYTES') made.set(as, { data: toNumbers(data, datatype), per: data.length / items });
     }
-    return plan.results.map((result) => made.get(result.name)!);
+    try {
+      postprocess(made, plan.postprocess, items);
+    } catch (error) {
+      if (error instanceof RangeError)
+        throw new GatewayError('MODEL_OUTPUT', error.message, { cause: error });
+      throw error;
+    }
+    return plan.results.map(({ name, source, shape }) => {
+      if (source !== undefined) return outputs[source]!;
+      const { data, per } = made.get(name)!;
+      return {
+        datatype: data instanceof Float32Array ? 'FP32' : 'FP64',
+        shape: resultShape(shape, items, per),
+        data,
+      };
+    });
   }
 
   #limit(side: 'input' | 'output', name: string, bytes: number): void {
@@ -116,6 +148,14 @@ export class Engine {
       },
     );
   }
+}
+
+/** The declared shape where it fits `items × per` values, else `[items, per]`. */
+function resultShape(declared: readonly number[], items: number, per: number): number[] {
+  const shape = declared.map((d, i) => (d === -1 && i === 0 ? items : d));
+  const open = shape.indexOf(-1);
+  if (open >= 0) shape[open] = (items * per) / Math.max(1, -elements(shape));
+  return elements(shape) === items * per && shape.every(Number.isInteger) ? shape : [items, per];
 }
 
 function checkSpecs(side: string, planned: readonly TensorSpec[], actual: readonly TensorSpec[]): void {
@@ -153,30 +193,8 @@ function freeBatch(plan: ModelPlan, model: LoadedModel): boolean {
   const free = (name: string, axis: number): boolean =>
     model.inputs.find((spec) => spec.name === name)?.shape[axis] === -1;
   return (
-    free(plan.window.name, 0) &&
+    plan.face.every((input) => free(input.name, 0)) &&
     plan.slots.every((slot) => slot.pair === undefined || free(slot.pair.input, slot.pair.batchAxis))
-  );
-}
-
-/** The shape with its free dimensions filled in for these windows. Throws MODEL_SHAPE when they do not fit. */
-export function fillShape(shape: readonly number[], windows: Windows): number[] {
-  const { count, rows, columns } = windows;
-  const filled = [...shape];
-  if (shape[0] === -1) filled[0] = count;
-  const open = filled.flatMap((d, i) => (d === -1 ? [i] : []));
-  const size = count * rows * columns;
-  if (open.length === 1) {
-    const known = filled.reduce((product, d) => (d === -1 ? product : product * d), 1);
-    filled[open[0]!] = known > 0 ? size / known : 0;
-  } else if (open.length === 2) {
-    filled[open[0]!] = rows;
-    filled[open[1]!] = columns;
-  }
-  const total = filled.reduce((product, d) => product * d, 1);
-  if (total === size && filled.every((d) => Number.isInteger(d) && d >= 0)) return filled;
-  throw new GatewayError(
-    'MODEL_SHAPE',
-    `a window of ${rows} rows and ${columns} columns after preprocessing does not fit [${shape.join(', ')}]`,
   );
 }
 
@@ -185,7 +203,7 @@ function gather({ pair, size }: StateSlot, values: Float32Array, items: number):
   const { shape, batchAxis } = pair!;
   const full = shape.map((d, i) => (i === batchAxis ? items : d));
   if (items === 1 || batchAxis === 0) return { datatype: 'FP32', shape: full, data: values };
-  const inner = product(shape.slice(batchAxis + 1));
+  const inner = elements(shape.slice(batchAxis + 1));
   const outer = size / inner;
   const data = new Float32Array(values.length);
   for (let item = 0; item < items; item++) {
@@ -207,7 +225,7 @@ function scatter({ pair, size, name }: StateSlot, tensor: Tensor | undefined, it
     );
   const values = tensor.data;
   if (items === 1 || batchAxis === 0) return values;
-  const inner = product(shape.slice(batchAxis + 1));
+  const inner = elements(shape.slice(batchAxis + 1));
   const outer = size / inner;
   const data = new Float32Array(values.length);
   for (let item = 0; item < items; item++) {
@@ -221,30 +239,22 @@ function scatter({ pair, size, name }: StateSlot, tensor: Tensor | undefined, it
 
 function joined(parts: readonly BatchResult[]): BatchResult {
   const first = parts[0]!;
-  const results = first.results.map(({ per }, r) => {
-    const wrong = parts.find((part) => part.results[r]!.per !== per);
-    if (wrong)
-      throw new GatewayError('MODEL_OUTPUT', 'outputs differ in size from window to window; use maxBatch: 1');
-    const data = new Float64Array(parts.length * per);
-    for (const [i, part] of parts.entries()) data.set(part.results[r]!.data, i * per);
-    return { data, per };
-  });
-  const slots = first.slots.map((slot, s) => {
-    const data = new Float32Array(parts.length * slot.length);
-    for (const [i, part] of parts.entries()) data.set(part.slots[s]!, i * slot.length);
-    return data;
-  });
-  return { results, slots };
+  return {
+    results: first.results.map((_, r) => joinTensors(parts.map((part) => part.results[r]!))),
+    slots: first.slots.map((slot, s) => {
+      const data = new Float32Array(parts.length * slot.length);
+      for (const [i, part] of parts.entries()) data.set(part.slots[s]!, i * slot.length);
+      return data;
+    }),
+  };
 }
-
-const product = (shape: readonly number[]): number => shape.reduce((total, d) => total * d, 1);
 
 function constantTensor({ datatype, shape, data }: ConstantPlan): Tensor {
   return { datatype, shape, data: constantData(datatype, data) };
 }
 
 function constantData(datatype: Datatype, data: ConstantPlan['data']): Tensor['data'] {
-  if (datatype === 'BYTES') return data.map(String);
+  if (datatype === 'BYTES') return data.map((text) => new TextEncoder().encode(String(text)));
   if (datatype === 'INT64') return BigInt64Array.from(data.map((value) => BigInt(value)));
   if (datatype === 'UINT64') return BigUint64Array.from(data.map((value) => BigInt(value)));
   return fromNumbers(Float64Array.from(data.map(Number)), datatype);

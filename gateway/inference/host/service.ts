@@ -1,10 +1,12 @@
 import { GatewayError } from '../../errors.ts';
 import type { ModelRunner } from '../../ports/model-runner.ts';
+import type { Tensor } from '../../ports/tensor.ts';
 import {
   align,
   CONTROL,
   type FrameHeader,
   HEADER_BYTES,
+  isWanted,
   jsonBody,
   jsonFrame,
   OK,
@@ -12,6 +14,7 @@ import {
   writeHeader,
 } from '../frames.ts';
 import type { ModelPlan } from '../plan.ts';
+import { readTensor, tensorBytes, writeTensor } from '../tensor-data.ts';
 import type { Channel } from './channel.ts';
 import { type BatchResult, Engine } from './engine.ts';
 
@@ -85,48 +88,44 @@ export class Service {
     const engine = this.#engines.get(header.handle);
     if (!engine) throw new GatewayError('INTERNAL', `no model has handle ${header.handle}`);
     const begin = performance.now();
-    const { items, rows, columns } = header;
     const { plan } = engine;
-    const length = items * rows * columns;
+    const { buffer } = frame;
     let offset = frame.byteOffset + HEADER_BYTES;
-    const data =
-      plan.wire === 'FP64'
-        ? new Float64Array(frame.buffer, offset, length)
-        : new Float32Array(frame.buffer, offset, length);
-    offset += align(data.byteLength);
-    const slots = plan.slots.map(({ size }) => {
-      const values = new Float32Array(frame.buffer, offset, items * size);
+    const given: Tensor[] = [];
+    for (let i = 0; i < header.tensors; i++) {
+      const { tensor, end } = readTensor(buffer, offset);
+      given.push(tensor);
+      offset = end;
+    }
+    const slots: Float32Array[] = [];
+    for (const { size } of plan.slots) {
+      const values = new Float32Array(buffer, offset, header.items * size);
+      slots.push(values);
       offset += align(values.byteLength);
-      return values;
-    });
-    const result = await engine.run({ data, count: items, rows, columns }, slots);
-    this.#reply(header, plan, result, begin);
+    }
+    this.#reply(header, await engine.run(given, header.items, slots), begin);
   }
 
-  #reply(header: FrameHeader, plan: ModelPlan, { results, slots }: BatchResult, begin: number): void {
+  #reply(header: FrameHeader, { results, slots }: BatchResult, begin: number): void {
     let length = HEADER_BYTES;
-    plan.results.forEach((result, i) => {
-      length += 8 + align(results[i]!.data.length * (result.wide ? 8 : 4));
-    });
+    let tensors = 0;
+    for (let i = 0; i < results.length; i++) {
+      if (!isWanted(header.wanted, i)) continue;
+      length += tensorBytes(results[i]!);
+      tensors++;
+    }
     for (const slot of slots) length += align(slot.byteLength);
     const { buffer, offset } = this.#channel.reserve(length);
     let at = offset + HEADER_BYTES;
-    plan.results.forEach((result, i) => {
-      const { data, per } = results[i]!;
-      new Uint32Array(buffer, at, 1)[0] = per;
-      at += 8;
-      const out = result.wide
-        ? new Float64Array(buffer, at, data.length)
-        : new Float32Array(buffer, at, data.length);
-      out.set(data);
-      at += align(out.byteLength);
-    });
+    for (let i = 0; i < results.length; i++) {
+      if (isWanted(header.wanted, i)) at = writeTensor(buffer, at, i, results[i]!);
+    }
     for (const slot of slots) {
       new Float32Array(buffer, at, slot.length).set(slot);
       at += align(slot.byteLength);
     }
     const now = performance.now();
-    writeHeader(buffer, offset, length, { ...header, status: OK }, (now - begin) * 1000);
+    writeHeader(buffer, offset, length, { ...header, status: OK, tensors }, (now - begin) * 1000);
     if (now - this.#flushed > HOLD_MS) {
       this.#channel.flush();
       this.#flushed = now;

@@ -3,6 +3,7 @@ import type { InferenceSession, Tensor as OrtTensor } from 'onnxruntime-node';
 import { GatewayError } from '../../errors.ts';
 import type { LoadedModel, ModelRunner } from '../../ports/model-runner.ts';
 import type { Datatype, Tensor, TensorData, TensorSpec } from '../../ports/tensor.ts';
+import { isBytes } from '../tensor-data.ts';
 
 type Ort = typeof import('onnxruntime-node');
 let loaded: Promise<Ort> | undefined;
@@ -101,8 +102,10 @@ function specOf(metadata: InferenceSession.ValueMetadata): TensorSpec {
 
 function toOrt(ort: Ort, name: string, { datatype, shape, data }: Tensor): OrtTensor {
   try {
+    if (isBytes(data)) return new ort.Tensor('string', texts(name, data), shape);
     return new ort.Tensor(ORT_TYPES[datatype] as 'float32', data as Float32Array, shape);
   } catch (error) {
+    if (error instanceof GatewayError) throw error;
     throw new GatewayError('MODEL_SHAPE', `input "${name}": ${firstLine(error)}`, {
       received: { datatype, shape, values: data.length },
       cause: error,
@@ -120,8 +123,29 @@ function fromOrt(name: string, tensor: OrtTensor): Tensor {
   return {
     datatype,
     shape: tensor.dims,
-    data: datatype === 'FP16' ? halfBits(tensor.data) : (tensor.data as TensorData),
+    data: dataOf(datatype, tensor.data),
   };
+}
+
+function dataOf(datatype: Datatype, data: OrtTensor.DataType): TensorData {
+  if (datatype === 'FP16') return halfBits(data);
+  if (datatype === 'BYTES') return (data as string[]).map((text) => new TextEncoder().encode(text));
+  return data as TensorData;
+}
+
+/** The library takes text only, so bytes that are none cannot be given to it unchanged. */
+function texts(name: string, data: readonly Uint8Array[]): string[] {
+  const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+  return data.map((bytes, i) => {
+    try {
+      return decoder.decode(bytes);
+    } catch (error) {
+      throw new GatewayError('MODEL_SHAPE', `input "${name}": element ${i} is not UTF-8 text`, {
+        expected: 'UTF-8',
+        cause: error,
+      });
+    }
+  });
 }
 
 /** The library gives FP16 as Float16Array where JavaScript has it; the port carries its bits. */
