@@ -84,7 +84,19 @@ export const ERROR_CODES = {
   QUEUE_FULL: 'Too much is waiting for the models. Send again later, or lower the load.',
   // the life of models
   MODEL_STATE: 'See `aimx-gateway models list` for the versions and their states.',
+  MODEL_SIGNATURE: 'Copy the bundle again from where it was made, or have its maker sign it again.',
+  MODEL_SIGNER: 'Add the public key of its maker to models.trustedKeys once you trust it.',
+  MODEL_KEY:
+    'Make one with `openssl genpkey -algorithm ed25519 -out key.pem`; its public half: `openssl pkey -in key.pem -pubout`.',
+  MODEL_ARCHIVE: 'Pack the bundle folder anew, with plain files only: `tar czf bundle.tgz -C FOLDER .`',
   MODEL_LIFE: 'Check the permissions of the models folder and the space on its disk.',
+  // inference requests from outside
+  REQUEST_INVALID: 'Mend the request as the message says; gateway/serving/README.md shows one.',
+  REQUEST_BINARY: 'Ask for this output with `"parameters": {"binary_data": true}`.',
+  REQUEST_CONFLICT:
+    'Use a new id for a new request: this one was used with another body, and its answer is kept.',
+  REQUEST_TOO_LARGE: 'Send less at once, or raise `serving.maxBodyBytes`.',
+  REPLY_FORBIDDEN: 'Use a reply topic that this client may subscribe to, best aimx/reply/<client id>.',
   // billing
   BILLING_CONFLICT: 'Use a new request id for a new request; the id was billed with another body.',
   BILLING_AMOUNT: 'Lower the prices of the tariff: a channel can carry at most 2^128 units.',
@@ -121,6 +133,8 @@ export const ERROR_CODES = {
   REPLAY_CONNECT: 'Start the gateway first, and check its address with `aimx-gateway status`.',
   REPLAY_REFUSED: 'Check the stream and the access rights of this client.',
   REPLAY_STOPPED: 'Start it again when you want the rest; what was acknowledged is stored.',
+  // benchmark
+  BENCH_REPORT: 'Give the JSON file that `aimx-gateway bench` wrote.',
   // external broker
   BROKER_LOST:
     'Check that the broker under `broker` in gateway.yaml runs and can be reached. The gateway keeps trying.',

@@ -57,6 +57,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     'what was billed: list, show, verify',
     async () => (await import('./receipts.ts')).receipts,
   ),
+  entry(
+    'bench',
+    'measure this hardware with the installed models; compare, verify',
+    async () => (await import('./bench.ts')).bench,
+  ),
 ];
 
 function entry(name: string, summary: string, load: () => Promise<Command>): CommandEntry {
