@@ -4,8 +4,10 @@ import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { LineCounter, parseDocument } from 'yaml';
 import { asGatewayError, GatewayError } from '../errors.ts';
+import { withRemembered } from './graph/plan.ts';
 import { type Manifest, manifestSchema } from './manifest.ts';
 import { checkManifest } from './manifest-checks.ts';
+import { filesOf, settleFiles } from './manifest-files.ts';
 
 /** Larger manifests and golden files are not read. */
 export const MAX_TEXT_BYTES = 8 * 1024 * 1024;
@@ -41,10 +43,11 @@ export function parseManifest(text: string, file: string): Manifest {
     throw new GatewayError('MODEL_MANIFEST', `${file}: ${asGatewayError(error).message}`, { cause: error });
   }
   const parsed = manifestSchema.safeParse(value);
-  const issues = parsed.success
-    ? checkManifest(parsed.data).map((issue) => `${issue.key}: ${issue.message}`)
-    : parsed.error.issues.map((issue) => `${keyOf(issue.path)}: ${issue.message}`);
-  if (parsed.success && issues.length === 0) return parsed.data;
+  const manifest = parsed.success ? settleFiles(parsed.data, text) : undefined;
+  const issues = manifest
+    ? checkManifest(manifest).map((issue) => `${issue.key}: ${issue.message}`)
+    : parsed.error!.issues.map((issue) => `${keyOf(issue.path)}: ${issue.message}`);
+  if (manifest && issues.length === 0) return withRemembered(manifest);
   throw new GatewayError('MODEL_MANIFEST', issues.map((issue) => `${file}: ${issue}`).join('\n'));
 }
 
@@ -69,16 +72,17 @@ export async function hashFile(file: string): Promise<string> {
   return hash.digest('hex');
 }
 
-/** Rejects with MODEL_FILE or MODEL_CHECKSUM unless the model file is the one the manifest names. */
+/** Rejects with MODEL_FILE or MODEL_CHECKSUM unless every file of the bundle is the one the manifest names. */
 export async function verifyHash(bundle: Bundle): Promise<void> {
-  const found = await hashFile(bundle.modelFile);
-  const expected = bundle.manifest.sha256;
-  if (found === expected) return;
-  throw new GatewayError(
-    'MODEL_CHECKSUM',
-    `${bundle.modelFile}: sha256 is ${found}, model.yaml says ${expected}`,
-    { received: found, expected },
-  );
+  for (const { file, sha256: expected } of filesOf(bundle.manifest)) {
+    const path = join(bundle.folder, file);
+    const found = await hashFile(path);
+    if (found === expected) continue;
+    throw new GatewayError('MODEL_CHECKSUM', `${path}: sha256 is ${found}, model.yaml says ${expected}`, {
+      received: found,
+      expected,
+    });
+  }
 }
 
 /** A small text file; larger ones are refused with `code`. */

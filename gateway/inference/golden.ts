@@ -24,7 +24,10 @@ const DEFAULT_TOLERANCE = { absolute: 1e-5, relative: 1e-3 };
 const row = z.array(z.number()).min(1);
 const step = z.strictObject({
   inputs: z.strictObject({ window: z.union([row, z.array(row).min(1)]) }),
-  outputs: z.record(z.string(), z.union([z.number(), z.string(), z.boolean(), z.array(z.number())])),
+  outputs: z.record(
+    z.string(),
+    z.union([z.number(), z.string(), z.boolean(), z.array(z.number()), z.array(z.string())]),
+  ),
 });
 const tolerance = z.union([
   z
@@ -112,9 +115,12 @@ export function compareOutputs(
   for (const [name, want] of Object.entries(expected)) {
     const have = found[name];
     if (have === undefined) return `there is no output "${name}"`;
-    if (typeof want === 'number' || Array.isArray(want)) {
-      const difference = compareNumbers(name, have, want as number | readonly number[], allowed);
+    if (isNumbers(want)) {
+      const difference = compareNumbers(name, have, want, allowed);
       if (difference) return difference;
+    } else if (Array.isArray(want)) {
+      if (JSON.stringify(have) !== JSON.stringify(want))
+        return `${name}: expected ${shorten(want)}, found ${shorten(have)}`;
     } else if (have !== want) return `${name}: expected ${want}, found ${shorten(have)}`;
   }
   return null;
@@ -137,6 +143,9 @@ function compareNumbers(
   }
   return null;
 }
+
+const isNumbers = (value: OutputValue): value is number | readonly number[] =>
+  typeof value === 'number' || (Array.isArray(value) && typeof value[0] !== 'string');
 
 const shorten = (value: OutputValue): string => {
   const text = JSON.stringify(value);

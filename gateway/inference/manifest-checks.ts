@@ -1,4 +1,6 @@
+import { checkGraph } from './graph/checks.ts';
 import type { Manifest } from './manifest.ts';
+import { MANIFEST_FILE } from './manifest-files.ts';
 
 /** Something wrong between keys of a manifest. */
 export interface ManifestIssue {
@@ -13,6 +15,8 @@ const elements = (shape: readonly number[]): number => shape.reduce((product, d)
 export function checkManifest(manifest: Manifest): ManifestIssue[] {
   const issues: ManifestIssue[] = [];
   const say = (key: string, message: string): void => void issues.push({ key, message });
+  checkFiles(manifest, say);
+  checkGraph(manifest, say);
   checkInputs(manifest, say);
   checkState(manifest, say);
   checkSteps(manifest, say);
@@ -21,6 +25,23 @@ export function checkManifest(manifest: Manifest): ManifestIssue[] {
 }
 
 type Say = (key: string, message: string) => void;
+
+/** Which keys go with which runtime. */
+function checkFiles({ runtime, file, graph, remote, files }: Manifest, say: Say): void {
+  const own = runtime === 'onnx' || runtime === 'tfjs';
+  if (own && file === MANIFEST_FILE) say('file', `runtime ${runtime} needs the name of the model file`);
+  else if (own && files[0]?.file !== file)
+    say('sha256', `runtime ${runtime} needs the SHA-256 of the model file`);
+  if (!own && file !== MANIFEST_FILE) say('file', `runtime ${runtime} has no model file of its own`);
+  for (const [key, value] of [
+    ['graph', graph],
+    ['remote', remote],
+  ] as const) {
+    if (runtime === key && value === undefined) say(key, `runtime ${key} needs this key`);
+    if (runtime !== key && value !== undefined) say(key, `goes with runtime: ${key} only`);
+  }
+  unique(files, (one) => one.file, 'files', 'file', say);
+}
 
 function checkInputs(manifest: Manifest, say: Say): void {
   const windows = manifest.inputs.filter((input) => input.from === 'window');
@@ -102,7 +123,6 @@ function checkResults(manifest: Manifest, say: Say): void {
   manifest.outputs.forEach((output, i) => {
     if (output.as === undefined) return;
     if (results.has(output.as)) say(`outputs[${i}].as`, `"${output.as}" is taken by another output`);
-    if (output.datatype === 'BYTES' && windows) say(`outputs[${i}].as`, 'a BYTES output cannot be a result');
     results.add(output.as);
   });
   manifest.postprocess.forEach((step, i) => {

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { bytes, duration } from '../config/units.ts';
+import { fileName, nodeSchema, sha256 } from './graph/schema.ts';
 
 /**
  * The schema of `model.yaml`, the manifest of a bundle folder. What each key means stands in its description and, with
@@ -151,6 +152,30 @@ const limitsSection = z.strictObject({
   maxTensorBytes: bytes.prefault('64MiB').describe('Largest input or output tensor of one run'),
 });
 
+const remoteSection = z
+  .strictObject({
+    url: z
+      .string()
+      .refine(
+        (text) => URL.canParse(text) && /^https?:$/.test(new URL(text).protocol),
+        'an http:// or https:// address',
+      )
+      .refine(
+        (text) => URL.canParse(text) && new URL(text).username === '',
+        'no name or password: see models.servers in gateway.yaml',
+      )
+      .describe('Address of the server; `/v2/…` is added'),
+    model: name.describe('Name of the model on the server'),
+    version: z.string().min(1).max(64).optional().describe('Default: which the server chooses'),
+    timeout: duration.prefault('5s').describe('How long one call may take, retries included'),
+    connections: z.number().int().min(1).max(64).default(4).describe('Calls under way at a time'),
+    binary: z
+      .boolean()
+      .default(true)
+      .describe('Whether to use the binary tensor extension when the server has it'),
+  })
+  .describe('A model on an Open Inference Protocol server: a Triton, a KServe, another gateway');
+
 const cardSection = z.strictObject({
   intendedUse: z.string().min(1),
   limits: z.string().min(1).describe('What it must not be used for, and where it is known to fail'),
@@ -168,15 +193,18 @@ export const manifestSchema = z.strictObject({
     .union([z.string(), z.number()])
     .transform(String)
     .pipe(z.string().regex(/^[0-9A-Za-z][0-9A-Za-z.+-]{0,63}$/, 'such as 1, 1.2 or 1.2.0-beta')),
-  runtime: z.enum(['onnx', 'tfjs', 'remote']),
-  file: z
-    .string()
-    .regex(/^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$/, 'a file name inside the bundle folder')
-    .describe('The model file'),
-  sha256: z
-    .string()
-    .regex(/^[0-9a-f]{64}$/, '64 lower-case hexadecimal digits')
-    .describe('Of the model file'),
+  runtime: z
+    .enum(['onnx', 'tfjs', 'remote', 'graph'])
+    .describe('graph: the nodes under `graph`; remote: the server under `remote`; else the model file'),
+  file: fileName.optional().describe('The model file; of onnx and tfjs only'),
+  sha256: sha256.optional().describe('Of the model file'),
+  files: z
+    .array(z.strictObject({ file: fileName, sha256 }))
+    .max(1000)
+    .default([])
+    .describe('Further files of the models: weights beside a model.json, external data'),
+  graph: z.array(nodeSchema).min(1).max(256).optional().describe('Models and transforms, one after another'),
+  remote: remoteSection.optional(),
   features: z
     .array(z.string().min(1).max(128))
     .max(4096)
@@ -205,6 +233,12 @@ export const manifestSchema = z.strictObject({
 });
 
 /** A manifest as it stands after parsing: defaults filled in, sizes in bytes, durations in milliseconds. */
-export type Manifest = z.output<typeof manifestSchema>;
+export type Manifest = Omit<ParsedManifest, 'file' | 'sha256'> & {
+  /** The model file, or the manifest itself where that says all. */
+  readonly file: string;
+  /** What names the model in answers and receipts, see `manifest-files.ts`. */
+  readonly sha256: string;
+};
+export type ParsedManifest = z.output<typeof manifestSchema>;
 export type PreprocessStep = z.output<typeof preprocessStep>;
 export type PostprocessStep = z.output<typeof postprocessStep>;

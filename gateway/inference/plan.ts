@@ -1,6 +1,8 @@
+import { join } from 'node:path';
 import type { Datatype, TensorSpec } from '../ports/tensor.ts';
 import type { Bundle } from './bundle.ts';
 import { type Exposed, type FaceInput, faceOf, type ResultPlan, wireOf } from './face.ts';
+import { type GraphPlan, planGraph } from './graph/plan.ts';
 import type { Manifest, PostprocessStep, PreprocessStep } from './manifest.ts';
 
 /**
@@ -9,7 +11,10 @@ import type { Manifest, PostprocessStep, PreprocessStep } from './manifest.ts';
  */
 export interface ModelPlan {
   readonly runtime: string;
+  /** The model file; the manifest where {@link graph} or {@link remote} say all. */
   readonly file: string;
+  readonly graph: GraphPlan | undefined;
+  readonly remote: Manifest['remote'];
   /** How windows travel: FP64 when steps compute on them, so that they do so at full precision. */
   readonly wire: 'FP32' | 'FP64';
   /** Columns of a window. */
@@ -60,6 +65,8 @@ export function planOf(bundle: Bundle): ModelPlan {
   return {
     runtime: manifest.runtime,
     file: bundle.modelFile,
+    graph: planGraph(manifest, (name) => join(bundle.folder, name)),
+    remote: manifest.remote,
     wire: wireOf(manifest),
     columns,
     window: window && specOf(window),

@@ -86,7 +86,11 @@ function outputText(value: OutputValue): string {
   if (typeof value === 'number') return numberText(value);
   if (typeof value !== 'object') return JSON.stringify(value);
   let text = '[';
-  for (let i = 0; i < value.length; i++) text += (i === 0 ? '' : ',') + numberText(value[i]!);
+  for (let i = 0; i < value.length; i++) {
+    const element = value[i]!;
+    text +=
+      (i === 0 ? '' : ',') + (typeof element === 'number' ? numberText(element) : JSON.stringify(element));
+  }
   return `${text}]`;
 }
 

@@ -17,6 +17,7 @@ import type { ModelPlan } from '../plan.ts';
 import { readTensor, tensorBytes, writeTensor } from '../tensor-data.ts';
 import type { Channel } from './channel.ts';
 import { type BatchResult, Engine } from './engine.ts';
+import { loadModel, runnerOf } from './load.ts';
 
 /** What the core asks besides running batches. */
 export type Control =
@@ -51,7 +52,7 @@ export class Service {
   async #control(request: Control): Promise<unknown> {
     switch (request.op) {
       case 'load': {
-        const model = await this.#runner(request.plan.runtime).load(request.plan.file);
+        const model = await loadModel(request.plan, this.#runners);
         try {
           this.#engines.set(request.handle, new Engine(request.plan, model));
         } catch (error) {
@@ -67,7 +68,7 @@ export class Service {
         return {};
       }
       case 'inspect': {
-        const model = await this.#runner(request.runtime).load(request.file);
+        const model = await runnerOf(this.#runners, request.runtime).load(request.file);
         const specs = { inputs: model.inputs, outputs: model.outputs };
         await model.dispose();
         return specs;
@@ -75,13 +76,6 @@ export class Service {
       case 'stats':
         return { rss: process.memoryUsage.rss(), models: this.#engines.size };
     }
-  }
-
-  #runner(runtime: string): ModelRunner {
-    const runner = this.#runners.get(runtime);
-    if (runner) return runner;
-    const known = [...this.#runners.keys()].join(', ');
-    throw new GatewayError('MODEL_RUNTIME', `no runtime "${runtime}" here, only ${known}`);
   }
 
   async #run(header: FrameHeader, frame: Uint8Array): Promise<void> {
