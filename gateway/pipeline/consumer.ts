@@ -12,8 +12,9 @@ import type { RecordSource } from './source.ts';
 import { emptyUnit, type Operator, type Stage, type Unit } from './unit.ts';
 import { Wake } from './wake.ts';
 
-/** Records taken before other work on the thread gets its turn. */
+/** Records taken at a time, and how long (ms) that goes on before other work on the thread gets its turn. */
 const PULL = 512;
+const TURN_MS = 5;
 /** Units at the model or being committed: enough that a commit takes along as much as the doors put into it. */
 const IN_FLIGHT = 4;
 /** A unit is closed at this many jobs (or four batches), or bytes of jobs. */
@@ -153,9 +154,10 @@ export class Consumer<Job> {
   }
 
   async #run(): Promise<void> {
-    const { source, queue, stage } = this.#options;
+    const { source, queue, stage, clock } = this.#options;
     const most = Math.min(queue.max, 2 * Math.max(UNIT_JOBS, stage.batch));
     const take = (input: number, record: Reading): void => this.#take(input, record);
+    let turn = clock.monotonic();
     while (!this.#stopped) {
       if (queue.whenFull === 'wait' && (this.#queued >= most || this.#queuedBytes >= QUEUE_BYTES)) {
         await this.#wake.sleep();
@@ -169,8 +171,9 @@ export class Consumer<Job> {
       if (this.#forming.jobs.length >= UNIT_JOBS) this.#seal(false);
       this.#launch();
       if (records > 0) {
-        // Sockets and timers get their turn between full pulls.
-        if (records >= PULL) await setImmediate();
+        if (records < PULL || clock.monotonic() - turn < TURN_MS) continue;
+        await setImmediate();
+        turn = clock.monotonic();
         continue;
       }
       if (await this.#passTime()) continue;

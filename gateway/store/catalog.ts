@@ -12,7 +12,8 @@ export class Catalog {
   readonly #byId = new Map<number, Stream<unknown>>();
   /** Streams in the file that nobody has opened yet. */
   readonly #dormant = new Map<string, LoadedStream>();
-  readonly #cursors = new Map<string, Cursor>();
+  /** By stream, then by consumer. */
+  readonly #cursors = new Map<string, Map<string, Cursor>>();
   #nextId = 1;
   #base = 0;
 
@@ -27,7 +28,7 @@ export class Catalog {
       this.#dormant.set(loaded.name, loaded);
       this.#nextId = Math.max(this.#nextId, loaded.id + 1);
     }
-    for (const cursor of state.cursors) this.#cursors.set(readerKey(cursor), cursor);
+    for (const cursor of state.cursors) this.#put(cursor);
     for (const stream of this.#streams.values()) this.adopt(stream);
   }
 
@@ -70,38 +71,59 @@ export class Catalog {
   }
 
   cursors(): Cursor[] {
-    return [...this.#cursors.values()];
+    return [...this.#cursors.values()].flatMap((readers) => [...readers.values()]);
   }
 
   cursor(consumer: string, stream: string): Cursor | undefined {
-    return this.#cursors.get(readerKey({ consumer, stream }));
+    return this.#cursors.get(stream)?.get(consumer);
   }
 
   addCursor(position: CursorPosition): void {
-    const key = readerKey(position);
-    if (!this.#cursors.has(key)) this.#cursors.set(key, { ...position, expired: 0 });
+    if (this.cursor(position.consumer, position.stream) === undefined) this.#put({ ...position, expired: 0 });
   }
 
   addExpired(consumer: string, stream: string, expired: number): void {
     const cursor = this.cursor(consumer, stream);
-    if (cursor === undefined) return;
-    this.#cursors.set(readerKey({ consumer, stream }), { ...cursor, expired: cursor.expired + expired });
+    if (cursor !== undefined) this.#put({ ...cursor, expired: cursor.expired + expired });
   }
 
   retire(keep: ReadonlySet<string>): void {
-    for (const key of this.#cursors.keys()) if (!keep.has(key)) this.#cursors.delete(key);
+    for (const readers of this.#cursors.values()) {
+      for (const [consumer, cursor] of readers) if (!keep.has(readerKey(cursor))) readers.delete(consumer);
+    }
   }
 
-  /** The transactions of a group were committed, save those whose answer says otherwise. */
-  moveCursors(group: Group, reply: GroupReply): void {
+  /**
+   * The transactions of a group were committed, save those whose answer says otherwise. `passed` is told of the streams
+   * in which a cursor moved, and up to where all have.
+   */
+  moveCursors(group: Group, reply: GroupReply, passed: (stream: Stream<unknown>, seq: number) => void): void {
+    const moved = new Set<string>();
     group.transactions.forEach(({ transaction, register }, index) => {
       if (reply.answers[index]?.ok !== true) return;
       for (const position of register) this.addCursor(position);
       for (const { consumer, stream, seq } of transaction.cursors ?? []) {
         const cursor = this.cursor(consumer, stream);
-        if (cursor !== undefined) this.#cursors.set(readerKey({ consumer, stream }), { ...cursor, seq });
+        if (cursor === undefined) continue;
+        this.#put({ ...cursor, seq });
+        moved.add(stream);
       }
     });
+    for (const name of moved) {
+      let lowest = Number.POSITIVE_INFINITY;
+      for (const { seq } of this.#cursors.get(name)!.values()) lowest = Math.min(lowest, seq);
+      const stream = this.#streams.get(name);
+      if (stream !== undefined) passed(stream, lowest);
+    }
+  }
+
+  #put(cursor: Cursor): void {
+    let readers = this.#cursors.get(cursor.stream);
+    if (readers === undefined) {
+      readers = new Map();
+      this.#cursors.set(cursor.stream, readers);
+    }
+    readers.set(cursor.consumer, cursor);
   }
 }
 

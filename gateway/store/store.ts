@@ -28,7 +28,7 @@ import { WriterLink } from './writer-link.ts';
 
 export type { StoreParts } from './parts.ts';
 
-const TAIL_BYTES = 4 * 1024 * 1024;
+const TAIL_BYTES = 12 * 1024 * 1024;
 
 /** The store: see types.ts for its contract and README.md for what it promises. Touches nothing before `start`. */
 export function openStore(parts: StoreParts): Store {
@@ -253,7 +253,7 @@ class MainStore implements Store, StreamHost, QueueHost {
       stream.committed(records);
       if (stream.followed) this.#tail.add(stream.tailRecords, records, out.length);
     }
-    this.#catalog.moveCursors(group, reply);
+    this.#catalog.moveCursors(group, reply, (stream, seq) => this.#tail.passed(stream.tailRecords, seq));
     if (reply.full) this.#diskFull('little is left');
   }
 

@@ -1,22 +1,31 @@
 import type { JournalRecord } from './types.ts';
 
 /** What a record held in memory costs beside its encoded size: the object, its value, its place in an array. */
-export const RECORD_OVERHEAD_BYTES = 200;
+const RECORD_OVERHEAD_BYTES = 200;
+/** Places in the line of chunks that are gone, before they are cleared away. */
+const MOST_GONE = 256;
+const NONE: readonly JournalRecord<unknown>[] = [];
 
 interface Chunk {
   readonly stream: StreamTail;
-  readonly records: readonly JournalRecord<unknown>[];
   readonly firstSeq: number;
+  readonly lastSeq: number;
   readonly bytes: number;
+  /** Empty once it is gone: its place in the line may stay a little longer, the records do not. */
+  records: readonly JournalRecord<unknown>[];
 }
 
-/** Recently committed records of all streams, bounded in bytes over all of them; the oldest chunk goes first. */
+/**
+ * Committed records of all streams that some consumer has still to pass, bounded in bytes over all of them: beyond the
+ * bound the oldest go first. A record that everybody has passed is let go of at once, so that it dies young.
+ */
 export class TailCache {
   readonly #maxBytes: number;
   #bytes = 0;
-  /** In order of commit; entries before `#first` are gone, and let go of at once: a chunk may hold megabytes. */
-  #chunks: (Chunk | undefined)[] = [];
-  #first = 0;
+  /** In order of commit; some may be gone already. */
+  #line: Chunk[] = [];
+  /** How many of the line are gone. */
+  #gone = 0;
 
   constructor(maxBytes: number) {
     this.#maxBytes = maxBytes;
@@ -28,26 +37,49 @@ export class TailCache {
 
   add(stream: StreamTail, records: readonly JournalRecord<unknown>[], encodedBytes: number): void {
     const bytes = encodedBytes + records.length * RECORD_OVERHEAD_BYTES;
-    const chunk = { stream, records, firstSeq: records[0]!.seq, bytes };
-    this.#chunks.push(chunk);
+    const firstSeq = records[0]!.seq;
+    const chunk = { stream, records, firstSeq, lastSeq: firstSeq + records.length - 1, bytes };
+    this.#line.push(chunk);
     stream.push(chunk);
     this.#bytes += bytes;
-    while (this.#bytes > this.#maxBytes && this.#first < this.#chunks.length) this.#dropOldest();
+    if (this.#bytes > this.#maxBytes) this.#makeRoom();
+  }
+
+  /** Every consumer of the stream has passed `seq`. The newest chunk stays. */
+  passed(stream: StreamTail, seq: number): void {
+    for (;;) {
+      const { oldest } = stream;
+      if (oldest === undefined || oldest === stream.newest || oldest.lastSeq > seq) break;
+      this.#release(oldest);
+      this.#gone++;
+    }
+    if (this.#gone > MOST_GONE && this.#gone * 2 > this.#line.length) {
+      this.#line = this.#line.filter((chunk) => chunk.records !== NONE);
+      this.#gone = 0;
+    }
   }
 
   clear(): void {
-    while (this.#first < this.#chunks.length) this.#dropOldest();
+    for (const chunk of this.#line) if (chunk.records !== NONE) this.#release(chunk);
+    this.#line = [];
+    this.#gone = 0;
   }
 
-  #dropOldest(): void {
-    const chunk = this.#chunks[this.#first]!;
-    this.#chunks[this.#first++] = undefined;
+  #makeRoom(): void {
+    let first = 0;
+    for (; this.#bytes > this.#maxBytes && first < this.#line.length; first++) {
+      const chunk = this.#line[first]!;
+      if (chunk.records === NONE) this.#gone--;
+      else this.#release(chunk);
+    }
+    this.#line.splice(0, first);
+  }
+
+  /** Chunks of a stream leave in the order in which they came. */
+  #release(chunk: Chunk): void {
+    chunk.records = NONE;
     this.#bytes -= chunk.bytes;
     chunk.stream.shift();
-    if (this.#first > 1024 && this.#first * 2 > this.#chunks.length) {
-      this.#chunks = this.#chunks.slice(this.#first);
-      this.#first = 0;
-    }
   }
 }
 
@@ -56,11 +88,18 @@ export class StreamTail {
   #chunks: (Chunk | undefined)[] = [];
   #first = 0;
 
+  get oldest(): Chunk | undefined {
+    return this.#chunks[this.#first];
+  }
+
+  get newest(): Chunk | undefined {
+    return this.#chunks[this.#chunks.length - 1];
+  }
+
   push(chunk: Chunk): void {
     this.#chunks.push(chunk);
   }
 
-  /** Chunks leave in the order in which they came, over all streams and so in each. */
   shift(): void {
     this.#chunks[this.#first++] = undefined;
     if (this.#first === this.#chunks.length) {
