@@ -34,6 +34,7 @@ interface Profile {
   readonly startTime: number;
   readonly nodes: readonly {
     readonly id: number;
+    readonly children?: readonly number[];
     readonly callFrame: { readonly functionName: string; readonly url: string; readonly lineNumber: number };
   }[];
   readonly samples: readonly number[];
@@ -127,6 +128,11 @@ function nameOf(thread: string): string {
   return name;
 }
 
+function textOf({ functionName, url, lineNumber }: Profile['nodes'][number]['callFrame']): string {
+  const place = url.split('/').slice(-2).join('/');
+  return `${functionName || '(anonymous)'}${place === '' ? '' : ` ${place}:${lineNumber + 1}`}`;
+}
+
 /** The functions with most time of their own while the last round ran. */
 function report(): void {
   const dir = join(folder, 'profiles');
@@ -135,6 +141,9 @@ function report(): void {
   for (const file of wanted) {
     const profile = JSON.parse(readFileSync(join(dir, file), 'utf8')) as Profile;
     const frames = new Map(profile.nodes.map((node) => [node.id, node.callFrame]));
+    const callers = new Map(
+      profile.nodes.flatMap((node) => (node.children ?? []).map((id) => [id, node.callFrame])),
+    );
     const self = new Map<string, number>();
     let time = profile.startTime;
     for (let i = 0; i < profile.samples.length; i++) {
@@ -142,8 +151,8 @@ function report(): void {
       time += delta;
       if (time < from || time > to) continue;
       const frame = frames.get(profile.samples[i]!)!;
-      const place = frame.url.split('/').slice(-2).join('/');
-      const name = `${frame.functionName || '(anonymous)'} ${place}${place === '' ? '' : `:${frame.lineNumber + 1}`}`;
+      const caller = frame.url === '' ? callers.get(profile.samples[i]!) : undefined;
+      const name = caller === undefined ? textOf(frame) : `${textOf(frame)} < ${textOf(caller)}`;
       self.set(name, (self.get(name) ?? 0) + delta);
     }
     console.log(`\n${file}: own time, µs per message`);
