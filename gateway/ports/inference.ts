@@ -42,7 +42,7 @@ export interface TensorRequest {
   readonly priority: Priority;
   /** Whose share of a busy model it takes; equal accounts get equal shares within a priority. */
   readonly account: string;
-  /** Milliseconds from now, see {@link RunOptions.deadline}. */
+  /** Milliseconds from now; then it is answered `DEADLINE` whatever happens. Default: what the manifest says. */
   readonly deadline?: number;
   /** Calls of one sequence share the state of a recurrent model, in the order they come. */
   readonly sequence?: { readonly id: string; readonly start: boolean; readonly end: boolean };
@@ -67,14 +67,14 @@ export type TensorAnswer =
       readonly message: string;
     };
 
-/** One window for a model: row-major `[rows, features]` values. */
-export interface ModelInput {
-  /** State of recurrent models is kept per `pipeline` and `key` by the caller; absent at first and for others. */
-  readonly state: ModelState | undefined;
-  /** `rows × columns` values, row-major. */
-  readonly window: Float32Array | Float64Array | NumericArray;
+/** Windows of one size for one model. */
+export interface WindowBatch {
   readonly rows: number;
   readonly columns: number;
+  /** Row-major `rows × columns` values each. They stay as they are until the answer has come. */
+  readonly windows: readonly (Float64Array | Float32Array)[];
+  /** Per window of a recurrent model what the last answer to its device left; undefined at first. */
+  readonly states?: readonly (ModelState | undefined)[];
 }
 
 /** Opaque per-device state of a recurrent model: name → values. The caller stores and returns it. */
@@ -83,26 +83,54 @@ export type ModelState = Readonly<Record<string, Float32Array>>;
 /** Output by name: a number, a label, or numbers in row-major order. */
 export type OutputValue = number | string | boolean | readonly number[];
 
-export interface ModelOutput {
-  readonly outputs: Readonly<Record<string, OutputValue>>;
-  readonly state: ModelState | undefined;
-  /** This item's share of the model's compute time in microseconds. */
+/** One output of several windows, all values finite. */
+export interface OutputColumn {
+  readonly name: string;
+  readonly kind: 'numbers' | 'label' | 'boolean';
+  /** For `label`: what each number stands for. */
+  readonly labels: readonly string[] | undefined;
+  /** Whether the numbers are float32, so that nine digits tell them apart. */
+  readonly single: boolean;
+  /** Values of each window. */
+  readonly per: number;
+  /** One window after the other; labels by their place, booleans as 0 and 1. */
+  readonly data: Float32Array | Float64Array;
+}
+
+/** Outputs of neighbouring windows that were computed together. */
+export interface AnsweredPart {
+  /** First window, by its place in the batch. */
+  readonly from: number;
+  /** Behind the last one. */
+  readonly to: number;
+  readonly columns: readonly OutputColumn[];
+  /** New state of the part's window `i` (0 is `from`); undefined for models without. */
+  readonly states: ((i: number) => ModelState) | undefined;
+  /** Each window's share of the model's compute time in microseconds. */
   readonly computeUs: number;
 }
 
-/** How one item ended: its output, or a coded reason why there is none (poison input, deadline, bad shape). */
-export type ModelAnswer =
-  | { readonly ok: true; readonly output: ModelOutput }
-  | { readonly ok: false; readonly code: string; readonly message: string };
+/** Why there is no output of a window: poison input, deadline, a number that is not finite. */
+export interface WindowFailure {
+  readonly index: number;
+  readonly code: string;
+  readonly message: string;
+}
+
+/** What became of a batch: each window is in one part or has failed. */
+export interface BatchAnswer {
+  /** The version that answered. */
+  readonly model: ModelInfo;
+  /** In the order of the windows. */
+  readonly parts: readonly AnsweredPart[];
+  readonly failures: readonly WindowFailure[];
+}
 
 export interface RunOptions {
-  /** Milliseconds from now; items the model has not come to by then are answered `DEADLINE` and not computed. */
+  /** Whose share of a busy model it takes. */
+  readonly account: string;
+  /** Milliseconds from now; windows the model has not come to by then are answered `DEADLINE` and not computed. */
   readonly deadline?: number;
-  /**
-   * When the queue before the models is full: `wait` (default; the promise resolves later, so a caller with a bounded
-   * number of calls outstanding is slowed down) or `refuse` (answered `QUEUE_FULL` at once, for callers from outside).
-   */
-  readonly whenFull?: 'wait' | 'refuse';
 }
 
 /** The core's view of the model host. */
@@ -110,10 +138,11 @@ export interface Inference {
   /** Resolves `name` or `name@version`. Throws a coded error listing what is installed when it is absent. */
   model(reference: string): ModelInfo;
   /**
-   * Runs a batch and answers every item in order. Survives a crash of the host: items in flight run again on the
-   * next one; an item that takes the host down twice is answered as poison. Rejects only when stopping.
+   * Runs windows before everything else and answers each. Survives a crash of the host: what was in it runs again on
+   * the next one; a window that takes the host down twice is answered as poison. Callers wait when much is under way:
+   * they bound themselves. Rejects when stopping, and with MODEL_SHAPE when the model takes no windows of this size.
    */
-  run(reference: string, items: readonly ModelInput[], options?: RunOptions): Promise<ModelAnswer[]>;
+  run(reference: string, batch: WindowBatch, options: RunOptions): Promise<BatchAnswer>;
   /**
    * Answers one call with tensors: the path of {@link run} without windows. Refused at once with `QUEUE_FULL` when too
    * much waits. Never rejects but when stopping.
