@@ -18,6 +18,7 @@ import type { Clock } from './ports/clock.ts';
 import type { Log } from './ports/log.ts';
 import type { ResultFeed } from './ports/results.ts';
 import { createAccess, publishLocalApi, withdrawLocalApi } from './security/index.ts';
+import { createServing, MqttRequests, SERVING_MODULE, type ServingService } from './serving/index.ts';
 import { openStore } from './store/store.ts';
 import type { Store } from './store/types.ts';
 import { createAlarmStream } from './system/alarm-stream.ts';
@@ -27,7 +28,7 @@ import { openReceipts } from './system/document-streams.ts';
 import { createTimeKeeper } from './system/known-time.ts';
 import { Lifecycle, type Part } from './system/lifecycle.ts';
 import { createStatusTopic } from './system/status-topic.ts';
-import { bundledModels } from './system/version.ts';
+import { bundledModels, version } from './system/version.ts';
 import { createForwarders } from './upstream/index.ts';
 import { createViews } from './views/index.ts';
 
@@ -61,7 +62,7 @@ export function createGateway({ config, log, clock: given }: GatewayOptions): Ga
   const store = openStore({
     dir: dataDir,
     durability: config.durability,
-    modules: [BILLING_MODULE, BROKER_STORE_MODULE],
+    modules: [BILLING_MODULE, BROKER_STORE_MODULE, SERVING_MODULE],
     ...common,
   });
   const access = createAccess({ ...common, dataDir });
@@ -77,8 +78,25 @@ export function createGateway({ config, log, clock: given }: GatewayOptions): Ga
   });
   const chain = createLedgerChain(config);
   const billing = createBilling({ ...common, config: config.billing, dataDir, store, chain });
-  const broker = createMqttDoor({ ...common, intake, access, store });
+  const requests = new MqttRequests({
+    intake,
+    access,
+    serving: () => serving,
+    replyTopics: config.serving.replyTopics,
+  });
+  const broker = createMqttDoor({ ...common, intake: requests, access, store });
   access.onRevoked((names) => broker.disconnect(names));
+  const serving: ServingService = createServing({
+    ...common,
+    config: config.serving,
+    store,
+    inference,
+    meter: billing.meter,
+    publisher: broker,
+    version: version(),
+    list: () => inference.list(),
+    ready: () => views.health().ready,
+  });
   const pipelines = createPipelines({
     ...common,
     store,
@@ -117,6 +135,7 @@ export function createGateway({ config, log, clock: given }: GatewayOptions): Ga
   const http = createHttpServer({
     ...common,
     views,
+    serving,
     access,
     upgrade: broker.handleUpgrade && upgradeTo(broker),
   });
@@ -133,6 +152,7 @@ export function createGateway({ config, log, clock: given }: GatewayOptions): Ga
       coap,
       named('billing', billing),
       named('inference', inference),
+      named('serving', serving),
       named('pipelines', pipelines),
       named('aggregates', aggregates),
       ...receiptFeed(config, store, clock, log),

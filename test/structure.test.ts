@@ -44,6 +44,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   'gateway/ingest': [...CORE, ...BESIDE],
   'gateway/pipeline': [...CORE, ...BESIDE, 'gateway/stream'],
   'gateway/inference': [...CORE, 'gateway/config', 'gateway/system/files.ts'],
+  'gateway/serving': [...CORE, ...BESIDE],
   'gateway/upstream': [...CORE, ...BESIDE, 'gateway/ingest/index.ts'],
   'gateway/billing': [...CORE, ...BESIDE],
   'gateway/security': [...CORE, 'gateway/config', 'gateway/system', 'gateway/ingest/router.ts'],

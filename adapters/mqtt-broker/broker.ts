@@ -5,7 +5,7 @@ import type { AccessControl } from '../../gateway/ports/access.ts';
 import type { Alarms } from '../../gateway/ports/alarms.ts';
 import type { Clock } from '../../gateway/ports/clock.ts';
 import type { Log } from '../../gateway/ports/log.ts';
-import type { Outbound, Publisher } from '../../gateway/ports/publisher.ts';
+import type { Outbound, Prepared, Publisher } from '../../gateway/ports/publisher.ts';
 import type { Intake, Source } from '../../gateway/ports/source.ts';
 import type { Store } from '../../gateway/store/types.ts';
 import { BrokerCore } from './broker-core.ts';
@@ -18,7 +18,7 @@ import { Ingress } from './ingress.ts';
 import { LimitsAlarm, type TurnedAway } from './limits-alarm.ts';
 import { type Listener, listen } from './listeners.ts';
 import { Persistence } from './persistence.ts';
-import { publishOwn } from './publisher.ts';
+import { prepareOwn, publishOwn } from './publisher.ts';
 import { QuietLog } from './quiet-log.ts';
 import { Retained } from './retained.ts';
 import { Sessions } from './sessions.ts';
@@ -269,11 +269,15 @@ class Broker implements MqttBroker {
   }
 
   publish(messages: readonly Outbound[]): Promise<void> {
-    return publishOwn(messages, {
-      ingress: this.#ingress,
-      maxTopicLevels: MAX_TOPIC_LEVELS,
-      stopped: this.#core === null,
-    });
+    return publishOwn(messages, this.#own);
+  }
+
+  prepare(messages: readonly Outbound[]): Prepared {
+    return prepareOwn(messages, this.#own);
+  }
+
+  get #own() {
+    return { ingress: this.#ingress, maxTopicLevels: MAX_TOPIC_LEVELS, stopped: this.#core === null };
   }
 
   handleUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): boolean {

@@ -1,4 +1,5 @@
 import type { AccessControl, Principal } from '../../gateway/ports/access.ts';
+import type { Prepared } from '../../gateway/ports/publisher.ts';
 import type { Inbound, Intake } from '../../gateway/ports/source.ts';
 import type { ModuleOp } from '../../gateway/store/types.ts';
 import type { Connection } from './connection.ts';
@@ -113,6 +114,24 @@ export class Ingress {
     this.#take(publication, principal, null, route);
   }
 
+  /** Messages of the gateway's own that somebody else stores together with something. */
+  prepareOwn(messages: readonly { readonly parts: MessageParts; readonly payload: Buffer }[]): Prepared {
+    const publications = messages.map(
+      ({ parts, payload }) => new Publication(null, parts, payload, null, this.#onSettled),
+    );
+    this.#pending += publications.length;
+    const { ops, settle } = this.#parts.log.capture(() => {
+      for (const publication of publications) this.#keep(publication, null);
+    });
+    return {
+      ops,
+      settle(stored) {
+        settle();
+        for (const publication of publications) publication.settle(stored);
+      },
+    };
+  }
+
   #allowed(principal: Principal | null, topic: string): boolean {
     if (principal && !isReserved(topic) && this.#parts.access.mayPublish(principal, topic)) return true;
     this.counts.denied++;
@@ -151,11 +170,12 @@ export class Ingress {
     ops?: readonly ModuleOp[],
     settled?: () => void,
   ): void {
-    const { topic: address, payload, onDisposition } = publication;
+    const { topic: address, payload, qos, onDisposition } = publication;
     const message: Inbound = {
       door: 'mqtt',
       address,
       payload,
+      qos,
       ...(principal ? { principal } : {}),
       ...(ops ? { ops } : {}),
     };

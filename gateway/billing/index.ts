@@ -6,7 +6,7 @@ import type { Alarms } from '../ports/alarms.ts';
 import type { Chain, Signer } from '../ports/chain.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Log } from '../ports/log.ts';
-import type { Meter, Usage } from '../ports/meter.ts';
+import type { ChargeOptions, Meter, Usage } from '../ports/meter.ts';
 import type { ModuleOp } from '../store/types.ts';
 import type { BookKey } from './book-rows.ts';
 import { NO_LEDGER } from './documents.ts';
@@ -73,9 +73,9 @@ export function createBilling(parts: BillingParts): Billing {
   let settler: Settler | undefined;
   let signer: Signer | undefined;
 
-  const charge = (uses: readonly Usage[]): readonly ModuleOp[] => {
+  const charge = (uses: readonly Usage[], options?: ChargeOptions): readonly ModuleOp[] => {
     if (!meter) throw new GatewayError('INTERNAL', 'Billing was asked to charge before it was started.');
-    return meter.charge(uses);
+    return meter.charge(uses, options);
   };
 
   return {

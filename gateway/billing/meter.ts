@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { Clock } from '../ports/clock.ts';
-import type { Meter, Usage } from '../ports/meter.ts';
+import type { ChargeOptions, Meter, Usage } from '../ports/meter.ts';
 import type { ModuleOp } from '../store/types.ts';
 import type { BookKey, ChannelKey } from './book-rows.ts';
 import { keccak, toHex, utf8 } from './bytes.ts';
@@ -47,19 +47,21 @@ export class ChannelMeter implements Meter {
     this.#separator = separatorOf(options.book);
   }
 
-  charge(uses: readonly Usage[]): readonly ModuleOp[] {
+  charge(uses: readonly Usage[], { onConflict = 'skip' }: ChargeOptions = {}): readonly ModuleOp[] {
     if (uses.length === 0) return [];
     this.#uses += uses.length;
     const account = uses[0]!.account;
-    if (uses.every((use) => use.account === account)) return [this.#op(account, uses)];
-    return [...Map.groupBy(uses, (use) => use.account)].map(([name, group]) => this.#op(name, group));
+    if (uses.every((use) => use.account === account)) return [this.#op(account, uses, onConflict)];
+    return [...Map.groupBy(uses, (use) => use.account)].map(([name, group]) =>
+      this.#op(name, group, onConflict),
+    );
   }
 
   stats(): MeterStats {
     return { uses: this.#uses, coalesced: this.#coalesced };
   }
 
-  #op(name: string, uses: readonly Usage[]): ModuleOp {
+  #op(name: string, uses: readonly Usage[], onConflict: ChargeArgs['onConflict']): ModuleOp {
     const { book, tariff, clock, coalesceAbove, maxBytes } = this.#options;
     const together = this.#rate(uses.length) > coalesceAbove && uses.length > 1;
     if (together) this.#coalesced += uses.length;
@@ -69,7 +71,7 @@ export class ChannelMeter implements Meter {
       tariff: tariff.json,
       uses: together ? [] : uses,
       shared: together ? share(uses) : [],
-      onConflict: 'skip',
+      onConflict,
       time: { synced: clock.synced(), now: clock.now(), monotonic: clock.monotonic(), boot: BOOT },
       maxBytes,
     };

@@ -4,6 +4,7 @@ import { brokerSection, limitsSection, listenSection } from './sections/doors.ts
 import { identifier } from './sections/identifier.ts';
 import { modelsSection } from './sections/models.ts';
 import { aggregateSection, pipelineSection, type windowSection } from './sections/pipeline.ts';
+import { servingSection } from './sections/serving.ts';
 import { type fieldSection, streamSection } from './sections/stream.ts';
 import { upstreamSection } from './sections/upstream.ts';
 
@@ -14,6 +15,7 @@ export {
   limitsSection,
   listenSection,
   pipelineSection,
+  servingSection,
   streamSection,
   upstreamSection,
 };
@@ -47,6 +49,7 @@ export const configSchema = z.strictObject({
     .default('full')
     .describe('full: fsync before every acknowledgement; normal: survives kill, not power loss'),
   models: modelsSection.prefault({}),
+  serving: servingSection.prefault({}),
   streams: z.array(streamSection).default([]),
   pipelines: z.array(pipelineSection).default([]),
   aggregates: z.array(aggregateSection).default([]),
@@ -65,4 +68,5 @@ export type AggregateConfig = z.output<typeof aggregateSection>;
 export type UpstreamConfig = z.output<typeof upstreamSection>;
 export type BillingConfig = z.output<typeof billingSection>;
 export type BrokerConfig = z.output<typeof brokerSection>;
+export type ServingConfig = z.output<typeof servingSection>;
 export type LimitsConfig = z.output<typeof limitsSection>;

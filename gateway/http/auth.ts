@@ -1,3 +1,4 @@
+import type { IncomingHttpHeaders } from 'node:http';
 import { isIP } from 'node:net';
 import { hostname } from 'node:os';
 import type { FastifyRequest } from 'fastify';
@@ -55,4 +56,10 @@ export function namesThisMachine(host: string | undefined): boolean {
   return (
     isIP(name) !== 0 || name === 'localhost' || name.endsWith('.local') || name === hostname().toLowerCase()
   );
+}
+
+/** Whether a page of another site made this request; programs send no Origin. */
+export function foreignOrigin({ origin, host }: IncomingHttpHeaders): boolean {
+  if (origin === undefined) return false;
+  return !URL.canParse(origin) || new URL(origin).host !== host || !namesThisMachine(host);
 }

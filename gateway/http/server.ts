@@ -6,8 +6,10 @@ import type { Config } from '../config/schema.ts';
 import { GatewayError } from '../errors.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Log } from '../ports/log.ts';
-import { callerOf, type HttpAccess, namesThisMachine } from './auth.ts';
+import type { Serving, ServingCatalog } from '../ports/serving.ts';
+import { callerOf, foreignOrigin, type HttpAccess } from './auth.ts';
 import { errorReply } from './errors.ts';
+import { inferenceRoutes } from './inference.ts';
 import { Metrics } from './metrics.ts';
 import { openApi } from './openapi.ts';
 import { loadPage } from './page/page.ts';
@@ -22,9 +24,11 @@ export type UpgradeHandler = (request: IncomingMessage, socket: Duplex, head: Bu
 export type ServerAccess = HttpAccess & DeviceAdmin;
 
 export interface HttpServerParts {
-  readonly config: Pick<Config, 'listen' | 'limits'>;
+  readonly config: Pick<Config, 'listen' | 'limits' | 'serving'>;
   readonly views: Views;
   readonly access: ServerAccess;
+  /** What answers `/v2…`; absent: there is no such thing. */
+  readonly serving?: Serving & { readonly catalog: ServingCatalog };
   /** Absent: WebSocket requests are refused. */
   readonly upgrade?: UpgradeHandler | undefined;
   readonly clock: Clock;
@@ -118,6 +122,13 @@ export function createHttpServer(parts: HttpServerParts): HttpServer {
   app.get('/metrics', { config: { needs: 'read' } }, async (_request, reply) =>
     reply.type(metrics.contentType).send(await metrics.text(views.status())),
   );
+  const { serving } = parts;
+  if (serving) {
+    const { maxBodyBytes, maxDeadline } = config.serving;
+    app.register((v2) => inferenceRoutes(v2, { serving, access, log, maxBodyBytes, maxDeadline }), {
+      prefix: '/v2',
+    });
+  }
   const page = loadPage();
   app.get('/', (_request, reply: FastifyReply) =>
     reply.headers({ 'content-security-policy': page.csp }).type('text/html; charset=utf-8').send(page.html),
@@ -135,7 +146,7 @@ export function createHttpServer(parts: HttpServerParts): HttpServer {
     );
     const path = (request.url ?? '').split('?', 1)[0];
     if (stopping || path !== '/mqtt' || !parts.upgrade) refuse(socket, '404 Not Found');
-    else if (foreignOrigin(request) && access.openTo(socket.remoteAddress ?? ''))
+    else if (foreignOrigin(request.headers) && access.openTo(socket.remoteAddress ?? ''))
       refuse(socket, '403 Forbidden');
     else parts.upgrade(request, socket, head);
   });
@@ -200,13 +211,6 @@ function checked(schema: ApiRoute['query'], value: unknown, where: string): unkn
   if (result.success) return result.data;
   const issue = result.error.issues[0]!;
   throw new GatewayError('HTTP_REQUEST', `${[where, ...issue.path].join('.')}: ${issue.message}`);
-}
-
-/** Whether a page of another site opened this connection; programs send no Origin. */
-function foreignOrigin({ headers }: IncomingMessage): boolean {
-  const { origin, host } = headers;
-  if (origin === undefined) return false;
-  return !URL.canParse(origin) || new URL(origin).host !== host || !namesThisMachine(host);
 }
 
 function refuse(socket: Duplex, status: string): void {

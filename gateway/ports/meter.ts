@@ -17,11 +17,19 @@ export interface Usage {
   readonly answer: string;
 }
 
+export interface ChargeOptions {
+  /**
+   * What becomes of a request id that was billed with another body: `skip` (default) counts it and goes on, `error` fails
+   * the whole transaction with BILLING_CONFLICT.
+   */
+  readonly onConflict?: 'skip' | 'error';
+}
+
 /**
  * Turns uses into store operations. The caller puts them into the same {@link Transaction} as its results, so an
  * answer and its receipt commit together or not at all. Cheap on the caller's thread: hashing and chaining happen in
  * the writer thread.
  */
 export interface Meter {
-  charge(uses: readonly Usage[]): readonly ModuleOp[];
+  charge(uses: readonly Usage[], options?: ChargeOptions): readonly ModuleOp[];
 }

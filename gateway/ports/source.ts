@@ -12,8 +12,18 @@ export interface Inbound {
   /** CoAP Content-Format (RFC 7252 §12.3), when the door knows one. */
   readonly contentFormat?: number;
   readonly principal?: Principal;
+  /** MQTT only: the quality of service it came with. */
+  readonly qos?: 0 | 1 | 2;
+  /** MQTT 5 only: Response Topic, Correlation Data and Content Type. */
+  readonly properties?: InboundProperties;
   /** What the door itself has to remember of this message: stored in one transaction with it, or not at all. */
   readonly ops?: readonly ModuleOp[];
+}
+
+export interface InboundProperties {
+  readonly responseTopic?: string;
+  readonly correlation?: Uint8Array;
+  readonly contentType?: string;
 }
 
 /** What became of a message. Only `stored`, `rejected` and `unrouted` may be acknowledged. */
