@@ -2,6 +2,7 @@ import { hash } from 'node:crypto';
 import type { Usage } from '../ports/meter.ts';
 import { keccak, utf8 } from './bytes.ts';
 import { canonicalJson } from './canonical-json.ts';
+import { joinedSha256 } from './joined-hash.ts';
 import type { Quantities } from './tariff.ts';
 
 /** A use reduced to what its receipt needs; request and answer survive as hashes only. */
@@ -39,16 +40,19 @@ export function measure(use: Usage): Measured {
 export interface SharedUse extends Omit<Measured, 'requestSha' | 'answerSha' | 'requestId'> {
   readonly first: string;
   readonly last: string;
-  /** Ids, requests and answers of all, in order, each as one text: strings cross threads at the cost of a copy. */
-  readonly ids: string;
-  readonly requests: string;
-  readonly answers: string;
+  /** Over the ids, requests and answers of all, in order, each list as one text. */
+  readonly idsSha: Uint8Array;
+  readonly requestsSha: Uint8Array;
+  readonly answersSha: Uint8Array;
 }
 
 /** Stands between JSON texts in one text, and in none of them (RFC 7464). */
 const SEPARATOR = '\u001e';
 
-/** Puts uses together, per model in order of first appearance. Quantities add up. */
+/**
+ * Puts uses together, per model in order of first appearance. Quantities add up. Texts are hashed here and not in the
+ * writer thread: to hand them over costs more than to hash them.
+ */
 export function share(uses: readonly Usage[]): SharedUse[] {
   return [...Map.groupBy(uses, (use) => modelText(use.model))].map(([model, group]) => {
     const used = { inference: group.length, compute_us: 0, byte_in: 0, byte_out: 0 };
@@ -59,12 +63,13 @@ export function share(uses: readonly Usage[]): SharedUse[] {
       used.byte_out += whole(use.bytesOut);
       startedAt = Math.min(startedAt, whole(use.startedAt));
     }
+    const { length } = group;
     return {
       first: group[0]!.requestId,
-      last: group[group.length - 1]!.requestId,
-      ids: group.map((use) => use.requestId).join('\n'),
-      requests: group.map((use) => use.request).join(SEPARATOR),
-      answers: group.map((use) => use.answer).join(SEPARATOR),
+      last: group[length - 1]!.requestId,
+      idsSha: joinedSha256(length, '\n', (index) => group[index]!.requestId),
+      requestsSha: joinedSha256(length, SEPARATOR, (index) => group[index]!.request),
+      answersSha: joinedSha256(length, SEPARATOR, (index) => group[index]!.answer),
       model,
       used,
       startedAt,
@@ -74,12 +79,19 @@ export function share(uses: readonly Usage[]): SharedUse[] {
 }
 
 /** The id names the first and the last use and commits to all ids in order; the hashes are over all requests and answers. */
-export function measureShared({ first, last, ids, requests, answers, ...rest }: SharedUse): Measured {
+export function measureShared({
+  first,
+  last,
+  idsSha,
+  requestsSha,
+  answersSha,
+  ...rest
+}: SharedUse): Measured {
   return {
     ...rest,
-    requestId: `${first}…${last}#${Buffer.from(sha256(ids).subarray(0, 16)).toString('hex')}`,
-    requestSha: sha256(requests),
-    answerSha: sha256(answers),
+    requestId: `${first}…${last}#${Buffer.from(idsSha.subarray(0, 16)).toString('hex')}`,
+    requestSha: requestsSha,
+    answerSha: answersSha,
   };
 }
 

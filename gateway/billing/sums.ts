@@ -31,10 +31,10 @@ interface SumRow {
   readonly opened_at: number;
 }
 
-const sha256 = (data: string | Uint8Array): Uint8Array => hash('sha256', data, 'buffer');
+const sha256 = (data: Uint8Array): Uint8Array => hash('sha256', data, 'buffer');
 
 /** Commits to a list by its end: `next = SHA-256(before ‖ SHA-256(text))`, from a zero word. */
-const link = (before: Uint8Array, text: string): Uint8Array => sha256(Buffer.concat([before, sha256(text)]));
+const link = (before: Uint8Array, sha: Uint8Array): Uint8Array => sha256(Buffer.concat([before, sha]));
 
 /** Adds uses of one model to the open sum of the channel, or opens one. */
 export function addUp(
@@ -62,9 +62,9 @@ export function addUp(
     ...place,
     open?.first_id ?? use.first,
     use.last,
-    link(open?.ids_sha ?? ZERO_WORD, use.ids),
-    link(open?.requests_sha ?? ZERO_WORD, use.requests),
-    link(open?.answers_sha ?? ZERO_WORD, use.answers),
+    link(open?.ids_sha ?? ZERO_WORD, use.idsSha),
+    link(open?.requests_sha ?? ZERO_WORD, use.requestsSha),
+    link(open?.answers_sha ?? ZERO_WORD, use.answersSha),
     JSON.stringify(used),
     open?.started_at ?? use.startedAt,
     open?.synced ?? (time.synced ? 1 : 0),

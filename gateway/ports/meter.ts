@@ -27,7 +27,7 @@ export interface ChargeOptions {
 
 /**
  * Turns uses into store operations. The caller puts them into the same {@link Transaction} as its results, so an
- * answer and its receipt commit together or not at all. Cheap on the caller's thread: hashing and chaining happen in
+ * answer and its receipt commit together or not at all. Cheap on the caller's thread: receipts are made and chained in
  * the writer thread.
  */
 export interface Meter {
