@@ -114,6 +114,7 @@ export function createGateway({ config, log, clock: given }: GatewayOptions): Ga
     intake,
     access,
     results: pipelines.feed,
+    serving,
   });
   const sinks = createSinks(common);
   const forwarders = createForwarders({ ...common, store, sinks });

@@ -72,6 +72,6 @@ export class Authentication {
 
 /** The MQTT topic whose access rules hold for a CoAP path. */
 export function topicOf(path: string): string {
-  if (path.startsWith('s/')) return `aimx/${path}`;
+  if (path.startsWith('s/') || path.startsWith('infer/')) return `aimx/${path}`;
   return path.startsWith('r/') ? `aimx/result/${path.slice(2)}` : path;
 }

@@ -284,16 +284,22 @@ export class Endpoint {
 
   #acknowledgeLate(): void {
     const due = this.#options.clock.monotonic() - SEPARATE_AFTER;
+    const held: Exchange[] = [];
     for (;;) {
       const exchange = this.#waiting.peek();
-      if (exchange === undefined || (!exchange.responded && exchange.since > due)) return;
+      if (exchange === undefined || (!exchange.responded && exchange.since > due)) break;
       this.#waiting.shift();
       if (exchange.responded) continue;
+      if (exchange.held) {
+        held.push(exchange);
+        continue;
+      }
       exchange.acknowledged = true;
       exchange.handled.reply = Code.EMPTY;
       this.counters.separate += 1;
       this.transmit(exchange.peer, encodeBare(ACK, Code.EMPTY, exchange.id, EMPTY));
     }
+    for (const exchange of held) this.#waiting.push(exchange);
   }
 }
 

@@ -11,8 +11,12 @@ export interface Request {
   readonly code: number;
   readonly options: OptionSet;
   readonly payload: Uint8Array;
+  /** Absent when it came in no message of its own. */
+  readonly confirmable?: boolean;
   /** Exactly once. */
   respond(response: Response): void;
+  /** While it is held, no acknowledgement goes out before the response. */
+  hold?(held: boolean): void;
 }
 
 /** A request message on its way to its response. */
@@ -32,6 +36,7 @@ export class Exchange implements Request {
   /** An empty acknowledgement has been sent; the response will be separate (RFC 7252 §5.2.2). */
   acknowledged = false;
   responded = false;
+  held = false;
 
   constructor(
     peer: Peer,
@@ -50,6 +55,10 @@ export class Exchange implements Request {
     this.handled = handled;
     this.since = since;
     this.#respond = respond;
+  }
+
+  hold(held: boolean): void {
+    this.held = held;
   }
 
   respond(response: Response): void {

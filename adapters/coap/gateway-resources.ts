@@ -1,11 +1,13 @@
 import type { StreamConfig } from '../../gateway/config/schema.ts';
 import type { Principal } from '../../gateway/ports/access.ts';
 import type { ResultFeed } from '../../gateway/ports/results.ts';
+import type { Serving } from '../../gateway/ports/serving.ts';
 import type { Disposition, Inbound, Intake } from '../../gateway/ports/source.ts';
 import { type Authentication, topicOf } from './access.ts';
 import { discovery, resultDevices, resultPipelines, type Visible } from './discovery.ts';
 import type { Exchange, Request } from './exchange.ts';
 import { READING_FORMATS } from './formats.ts';
+import { INFERENCE_FORMATS, infer } from './inference.ts';
 import { filterLinks, formatLinks, type Link } from './link-format.ts';
 import type { OptionSet } from './options.ts';
 import { Code, Format } from './protocol.ts';
@@ -17,6 +19,8 @@ export interface GatewayResourcesOptions {
   readonly streams: readonly StreamConfig[];
   readonly intake: Intake;
   readonly results: ResultFeed;
+  /** Absent: there is no `/infer`. */
+  readonly serving?: Serving | undefined;
   readonly authentication: Authentication;
   readonly access: {
     mayPublish(principal: Principal, topic: string): boolean;
@@ -28,6 +32,7 @@ export interface GatewayResourcesOptions {
 type Route =
   | { readonly kind: 'readings'; readonly address: string; readonly topic: string }
   | { readonly kind: 'result'; readonly pipeline: string; readonly device: string; readonly topic: string }
+  | { readonly kind: 'infer'; readonly model: string; readonly version?: string; readonly topic: string }
   | { readonly kind: 'devices'; readonly pipeline: string }
   | { readonly kind: 'pipelines' }
   | { readonly kind: 'core' }
@@ -78,6 +83,13 @@ export class GatewayResources implements Resources {
       case 'readings':
         this.#store(request, route.address);
         return;
+      case 'infer': {
+        const { serving, authentication } = this.#options;
+        const { model, version } = route;
+        const target = version === undefined ? { model } : { model, version };
+        infer(serving!, request, target, authentication.known(request.peer));
+        return;
+      }
       case 'result':
         request.respond(this.#result(request, route.pipeline, route.device));
         return;
@@ -132,6 +144,7 @@ export class GatewayResources implements Resources {
         ? failure(Code.PRECONDITION_FAILED, 'readings have no versions to match')
         : null;
     }
+    if (route.kind === 'infer') return this.#inferRefusal(exchange, principal, route.topic);
     if (route.kind === 'none') return nothingAt(options);
     if (code !== Code.GET) return failure(Code.METHOD_NOT_ALLOWED, `/${options.path} takes GET`);
     // The lists show what the principal may read, and are open themselves.
@@ -141,6 +154,24 @@ export class GatewayResources implements Resources {
     const offered = route.kind === 'result' ? Format.JSON : Format.LINK;
     return options.accept !== undefined && options.accept !== offered
       ? failure(Code.NOT_ACCEPTABLE, `/${options.path} is available as Content-Format ${offered}`)
+      : null;
+  }
+
+  #inferRefusal({ options, code }: Exchange, principal: Principal, topic: string): Response | null {
+    if (code !== Code.POST) return failure(Code.METHOD_NOT_ALLOWED, `/${options.path} takes POST`);
+    if (!this.#options.access.mayPublish(principal, topic)) return forbidden(`publish to ${topic}`);
+    const { contentFormat, accept } = options;
+    if (contentFormat !== undefined && !INFERENCE_FORMATS.has(contentFormat)) {
+      this.counters.unsupportedFormat += 1;
+      const taken = [...INFERENCE_FORMATS].join(', ');
+      return failure(
+        Code.UNSUPPORTED_CONTENT_FORMAT,
+        `Content-Format ${contentFormat} is not taken, but ${taken}`,
+      );
+    }
+    const answer = contentFormat === Format.CBOR ? Format.CBOR : Format.JSON;
+    return accept !== undefined && accept !== answer && accept !== Format.OCTETS
+      ? failure(Code.NOT_ACCEPTABLE, `the answer comes as Content-Format ${answer}`)
       : null;
   }
 
@@ -218,6 +249,12 @@ export class GatewayResources implements Resources {
       if (pipeline === undefined) return { kind: 'pipelines' };
       if (segments.length === 2) return { kind: 'devices', pipeline };
       if (segments.length === 3 && device !== undefined) return { kind: 'result', pipeline, device, topic };
+    }
+    if (segments[0] === 'infer' && this.#options.serving && segments[1]) {
+      const [, model, version] = segments;
+      const topic = topicOf(path);
+      if (segments.length === 2) return { kind: 'infer', model, topic };
+      if (segments.length === 3 && version) return { kind: 'infer', model, version, topic };
     }
     if (!this.#options.intake.routes('coap', path)) return NOWHERE;
     return { kind: 'readings', address: path, topic: topicOf(path) };

@@ -4,6 +4,7 @@ import type { AccessControl } from '../../gateway/ports/access.ts';
 import type { Clock } from '../../gateway/ports/clock.ts';
 import type { Log } from '../../gateway/ports/log.ts';
 import type { ResultFeed } from '../../gateway/ports/results.ts';
+import type { Serving } from '../../gateway/ports/serving.ts';
 import type { Intake, Source } from '../../gateway/ports/source.ts';
 import { Authentication } from './access.ts';
 import { GatewayResources, observableKey } from './gateway-resources.ts';
@@ -16,6 +17,8 @@ export interface CoapServerOptions {
   readonly intake: Intake;
   readonly access: AccessControl;
   readonly results: ResultFeed;
+  /** Absent: there is no `/infer`. */
+  readonly serving?: Serving;
   readonly clock: Clock;
   readonly log: Log;
   /** In [0, 1): Message IDs and retransmission jitter. */
@@ -33,6 +36,7 @@ export function createCoapServer(options: CoapServerOptions): Source & { stats()
     streams: options.streams,
     intake: options.intake,
     results: options.results,
+    serving: options.serving,
     access: options.access,
     authentication: new Authentication(options.access, clock, log),
   });
