@@ -58,7 +58,7 @@ export function faceOf(manifest: Manifest): Face {
     const { name, datatype, shape, from } = input;
     if (from !== 'window' && from !== 'request') return [];
     if (from === 'request' || manifest.preprocess.length === 0) return [{ name, datatype, shape, from }];
-    const columns = Math.max(1, manifest.features.length);
+    const columns = manifest.columns ? -1 : Math.max(1, manifest.features.length);
     return [
       { name, from, datatype: wireOf(manifest), shape: [batched ? -1 : 1, manifest.rows ?? -1, columns] },
     ];

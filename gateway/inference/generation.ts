@@ -7,6 +7,7 @@ import { verifyHash } from './bundle.ts';
 import { FAILED } from './frames.ts';
 import { compareOutputs, type GoldenSample, readGolden } from './golden.ts';
 import { BLAME, type HostExit, HostProcess, hostError } from './host-process.ts';
+import { rangeOf } from './plan.ts';
 import type { Model } from './submission.ts';
 
 /** A host with its models loaded and checked, ready to serve. */
@@ -104,12 +105,12 @@ async function checkSample(host: HostProcess, model: Model, sample: GoldenSample
   let state: ModelState | undefined;
   for (const [i, { window, rows, columns, outputs }] of sample.steps.entries()) {
     const where = sample.steps.length > 1 ? `${sample.file}: step ${i}` : sample.file;
-    const expected = model.plan.columns;
+    const { columns: most, minColumns: least } = model.plan;
     const wantedRows = model.bundle.manifest.rows;
-    if (columns !== expected || (wantedRows !== undefined && rows !== wantedRows))
+    if (columns < least || columns > most || (wantedRows !== undefined && rows !== wantedRows))
       throw new GatewayError(
         'MODEL_GOLDEN',
-        `${where}: window is ${rows} × ${columns}, the manifest says ${wantedRows ?? 'any'} × ${expected}`,
+        `${where}: window is ${rows} × ${columns}, the manifest says ${wantedRows ?? 'any'} × ${rangeOf(model.plan)}`,
       );
     const output = await runOne(host, model, { window, rows, columns, state });
     if (!output) throw new GatewayError('MODEL_GOLDEN', `${where}: an output is not a finite number`);

@@ -21,7 +21,7 @@ import { LifeFile } from './life/file.ts';
 import { Life } from './life/life.ts';
 import type { NewVersionPolicy } from './life/record.ts';
 import type { ModelStats } from './model-stats.ts';
-import { planOf } from './plan.ts';
+import { planOf, rangeOf } from './plan.ts';
 import { scanBundles } from './registry.ts';
 import { DEFAULT_HOST_BYTES } from './spawn-host.ts';
 import { Model } from './submission.ts';
@@ -297,6 +297,7 @@ function infoOf({ bundle: { manifest }, plan }: Model): ModelInfo {
     version: manifest.version,
     sha256: manifest.sha256,
     features: manifest.features,
+    ...(manifest.columns ? { columns: manifest.columns } : {}),
     rows: manifest.rows,
     recurrent: manifest.state.length > 0 || manifest.preprocess.some((step) => step.step === 'context'),
     maxBatch: manifest.limits.maxBatch,
@@ -310,11 +311,16 @@ function wrongShape(
   item: ModelInput,
 ): { code: string; message: string } | null {
   const { rows } = bundle.manifest;
-  const { columns } = plan;
+  const { columns, minColumns } = plan;
   const wrong = (message: string) => ({ code: 'MODEL_SHAPE', message });
-  if (item.columns !== columns || item.rows < 1 || (rows !== undefined && item.rows !== rows))
+  if (
+    item.columns < minColumns ||
+    item.columns > columns ||
+    item.rows < 1 ||
+    (rows !== undefined && item.rows !== rows)
+  )
     return wrong(
-      `${key} takes windows of ${rows ?? 'any'} rows × ${columns} columns, got ${item.rows} × ${item.columns}`,
+      `${key} takes windows of ${rows ?? 'any'} rows × ${rangeOf(plan)} columns, got ${item.rows} × ${item.columns}`,
     );
   if (item.window.length !== item.rows * item.columns)
     return wrong(`a window of ${item.rows} × ${item.columns} has ${item.window.length} values`);

@@ -53,6 +53,9 @@ function checkInputs(manifest: Manifest, say: Say): void {
     );
   unique(manifest.inputs, (input) => input.name, 'inputs', 'name', say);
   unique(manifest.features, (feature) => feature, 'features', '', say);
+  const { columns, features } = manifest;
+  if (columns && features.length > 0) say('columns', 'goes without features: they say how many there are');
+  if (columns && columns.min > columns.max) say('columns.max', `expected at least ${columns.min}`);
   manifest.inputs.forEach((input, i) => {
     if (input.from === 'constant' && !manifest.constants.some((c) => c.name === input.name))
       say(`inputs[${i}].from`, `no entry of constants is named "${input.name}"`);
@@ -102,6 +105,8 @@ function checkSteps(manifest: Manifest, say: Say): void {
   manifest.preprocess.forEach((step, i) => {
     if (step.step === 'transpose' && i !== manifest.preprocess.length - 1)
       say(`preprocess[${i}]`, 'transpose must be the last step');
+    if (step.step === 'context' && manifest.columns)
+      say(`preprocess[${i}]`, 'context needs features: it keeps rows of one width');
     if (step.step !== 'standardize') return;
     for (const field of ['mean', 'std'] as const) {
       const length = step[field].length;

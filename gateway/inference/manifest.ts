@@ -210,6 +210,10 @@ export const manifestSchema = z.strictObject({
     .max(4096)
     .default([])
     .describe('Stream fields the model wants as columns, in order; empty: any single column'),
+  columns: z
+    .strictObject({ min: z.number().int().min(1).max(4096), max: z.number().int().min(1).max(4096) })
+    .optional()
+    .describe('In place of features: the model takes any number of columns in this range'),
   rows: z
     .number()
     .int()

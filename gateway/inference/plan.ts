@@ -17,8 +17,10 @@ export interface ModelPlan {
   readonly remote: Manifest['remote'];
   /** How windows travel: FP64 when steps compute on them, so that they do so at full precision. */
   readonly wire: 'FP32' | 'FP64';
-  /** Columns of a window. */
+  /** Columns of a window; the most of them where the manifest leaves them free. */
   readonly columns: number;
+  /** The fewest columns of a window: as many unless they are free. */
+  readonly minColumns: number;
   /** The model's own input that windows go into, when it has one. */
   readonly window: TensorSpec | undefined;
   readonly face: readonly FaceInput[];
@@ -60,7 +62,7 @@ export interface StateSlot {
 export function planOf(bundle: Bundle): ModelPlan {
   const { manifest } = bundle;
   const window = manifest.inputs.find((input) => input.from === 'window');
-  const columns = Math.max(1, manifest.features.length);
+  const columns = manifest.columns?.max ?? Math.max(1, manifest.features.length);
   const { inputs: face, exposed, results, batched } = faceOf(manifest);
   return {
     runtime: manifest.runtime,
@@ -69,6 +71,7 @@ export function planOf(bundle: Bundle): ModelPlan {
     remote: manifest.remote,
     wire: wireOf(manifest),
     columns,
+    minColumns: manifest.columns?.min ?? columns,
     window: window && specOf(window),
     face,
     inputs: manifest.inputs.map(specOf),
@@ -83,6 +86,10 @@ export function planOf(bundle: Bundle): ModelPlan {
     maxTensorBytes: manifest.limits.maxTensorBytes,
   };
 }
+
+/** `8`, or `2 to 16` where columns are free. */
+export const rangeOf = ({ columns, minColumns }: ModelPlan): string =>
+  minColumns === columns ? String(columns) : `${minColumns} to ${columns}`;
 
 const specOf = ({ name, datatype, shape }: TensorSpec): TensorSpec => ({ name, datatype, shape });
 

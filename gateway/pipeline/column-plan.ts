@@ -40,6 +40,7 @@ function columnNames(
       `${features.length}: ${features.join(', ')}`,
     );
   }
+  if (model.columns) return freeColumns(pipeline, model, model.columns, fields);
   const names = chosen ?? features;
   if (names.length === 0) return joinedDefault(pipeline);
   if (fields === undefined) return names;
@@ -54,6 +55,23 @@ function columnNames(
     `has no numeric field ${absent.map((name) => JSON.stringify(name)).join(', ')}`,
     `fields of ${[pipeline.from].flat().join(', ')}: ${numeric.join(', ')}`,
   );
+}
+
+/** For a model of any number of columns: the fields of the pipeline, else all numeric ones. */
+function freeColumns(
+  pipeline: PipelineConfig,
+  model: ModelInfo,
+  { min, max }: NonNullable<ModelInfo['columns']>,
+  fields: Map<string, boolean> | undefined,
+): readonly string[] {
+  const numeric = fields && [...fields].flatMap(([name, number]) => (number ? [name] : []));
+  const names = pipeline.fields ?? numeric ?? joinedDefault(pipeline);
+  const absent = numeric ? names.filter((name) => fieldIndex(name, numeric) === -1) : [];
+  if (absent.length > 0)
+    throw misfit(pipeline, model, `has no numeric field ${absent.join(', ')}`, numeric!.join(', '));
+  if (names.length >= min && names.length <= max) return names;
+  const known = names.length === 0 ? 'does not say which fields it has' : `gives ${names.length} columns`;
+  throw misfit(pipeline, model, known, `${min} to ${max} columns: name them under fields`);
 }
 
 /** The one field of each joined stream, or of the one stream. */

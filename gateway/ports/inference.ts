@@ -9,6 +9,8 @@ export interface ModelInfo {
   readonly sha256: string;
   /** Stream fields the model wants as columns, in order; empty when it takes whatever one column it is given. */
   readonly features: readonly string[];
+  /** For a model without features that takes several columns: how many. */
+  readonly columns?: { readonly min: number; readonly max: number };
   /** Rows of one window the model expects; undefined when free. */
   readonly rows: number | undefined;
   /** Whether per-device state travels between calls (recurrent models). */
