@@ -20,4 +20,5 @@ export const STREAM_FORMAT: Readonly<Record<StreamConfig['decode'], number>> = {
   'senml+json': Format.SENML_JSON,
   'senml+cbor': Format.SENML_CBOR,
   raw: Format.OCTETS,
+  bytes: Format.OCTETS,
 };

@@ -1,5 +1,5 @@
 import { GatewayError } from '../errors.ts';
-import type { FieldValue, NumericArray, ReadingValue } from '../ports/reading.ts';
+import type { FieldValue, NumericArray, ReadingValue, WideArray } from '../ports/reading.ts';
 import { ByteReader } from '../store/bytes.ts';
 import type { ByteWriter, RecordCodec } from '../store/types.ts';
 
@@ -14,6 +14,7 @@ import type { ByteWriter, RecordCodec } from '../store/types.ts';
  *   4 string: varint length + UTF-8
  *   5 integer 0 … 2^31-1 as varint       6 the same, negated (never 0, so that -0 keeps its sign as a float64)
  *   7 float32 bits, little-endian, for doubles that single precision holds exactly
+ *   8 opaque values: varint how many, then each as varint length + bytes
  *   16+k array of kind k: varint number of elements, then the elements, little-endian
  */
 const NULL = 0;
@@ -24,6 +25,7 @@ const STRING = 4;
 const POSITIVE = 5;
 const NEGATIVE = 6;
 const FLOAT32 = 7;
+const OPAQUE = 8;
 const ARRAY = 16;
 
 /** The order is part of the file format: append only. */
@@ -36,6 +38,8 @@ const KINDS = [
   Uint16Array,
   Int32Array,
   Uint32Array,
+  BigInt64Array,
+  BigUint64Array,
 ] as const;
 
 if (new Uint8Array(new Uint16Array([1]).buffer)[0] !== 1) {
@@ -75,6 +79,13 @@ function encodeValue(value: FieldValue, out: ByteWriter): void {
     out.u8(NULL);
   } else if (typeof value === 'boolean') {
     out.u8(value ? TRUE : FALSE);
+  } else if (!ArrayBuffer.isView(value)) {
+    out.u8(OPAQUE);
+    out.varint(value.length);
+    for (const bytes of value) {
+      out.varint(bytes.length);
+      out.bytes(bytes);
+    }
   } else {
     const kind = KINDS.findIndex((type) => value instanceof type);
     out.u8(ARRAY + kind);
@@ -123,12 +134,14 @@ function decodeValue(reader: ByteReader): FieldValue {
     case FLOAT32:
       float32Bits[0] = reader.u32();
       return float32[0]!;
+    case OPAQUE:
+      return Array.from({ length: reader.varint() }, () => copyOf(reader.bytes(reader.varint())));
     default:
       return decodeArray(tag - ARRAY, reader);
   }
 }
 
-function decodeArray(kind: number, reader: ByteReader): NumericArray {
+function decodeArray(kind: number, reader: ByteReader): NumericArray | WideArray {
   const Type = KINDS[kind];
   if (!Type) throw new RangeError(`unknown value tag ${kind + ARRAY} in a journal record`);
   const count = reader.varint();

@@ -9,8 +9,22 @@ export type NumericArray =
   | Int32Array
   | Uint32Array;
 
+/** Integers of 64 bits, exact. For models only: windows, aggregates and conditions take numbers. */
+export type WideArray = BigInt64Array | BigUint64Array;
+
+/** Values that nobody here looks into, such as pictures; most readings hold one. */
+export type OpaqueValues = readonly Uint8Array[];
+
 /** One field of a reading. `null` stands for an optional field that was absent. */
-export type FieldValue = number | string | boolean | null | NumericArray;
+export type FieldValue = number | string | boolean | null | NumericArray | WideArray | OpaqueValues;
+
+/** Whether a field is a number or an array of numbers. */
+export const isNumeric = (value: FieldValue): value is number | NumericArray =>
+  typeof value === 'number' || isSamples(value);
+
+/** Whether a field is an array of numbers. */
+export const isSamples = (value: FieldValue | undefined): value is NumericArray =>
+  ArrayBuffer.isView(value) && !(value instanceof BigInt64Array) && !(value instanceof BigUint64Array);
 
 /** Bits of {@link Reading.flags}. */
 export const FLAG_TIME_UNSYNCED = 1;

@@ -48,9 +48,10 @@ export function createEncoder(stream: StreamConfig, columns: readonly string[]):
     case 'text':
       return { ...common, ...textEncoder(mappings) };
     case 'raw':
+    case 'bytes':
       throw new GatewayError(
         'REPLAY_FORMAT',
-        `stream ${stream.id} takes raw samples, not rows of a CSV file`,
+        `stream ${stream.id} takes ${stream.decode === 'raw' ? 'raw samples' : 'whole payloads'}, not rows of a CSV file`,
         {
           received: stream.decode,
           expected: 'a stream that decodes json, text, cbor, senml+json, senml+cbor or csv',

@@ -1,4 +1,4 @@
-import type { FieldValue } from '../ports/reading.ts';
+import { type FieldValue, isNumeric, type NumericArray } from '../ports/reading.ts';
 import { Deadlines } from './closing.ts';
 import { Downtimes } from './downtime.ts';
 import { KeyedMap, type KeyState } from './keyed.ts';
@@ -180,7 +180,7 @@ export class Aggregator implements KeyedState {
     for (let i = 0; i < names.length; i++) {
       const at = fields === undefined ? i : value.fields.indexOf(names[i]!);
       const field = at === -1 ? null : value.values[at]!;
-      if (!isNumeric(field)) continue;
+      if (!isCounted(field)) continue;
       const summary = this.#summary(window, names[i]!);
       if (summary === undefined) continue;
       used = addTo(summary, field, time) || used;
@@ -220,12 +220,12 @@ export class Aggregator implements KeyedState {
 
 const ROW_PREFIX = 'w';
 
-type Numeric = Exclude<FieldValue, string | null>;
+type Counted = number | boolean | NumericArray;
 
-const isNumeric = (value: FieldValue): value is Numeric => value !== null && typeof value !== 'string';
+const isCounted = (value: FieldValue): value is Counted => typeof value === 'boolean' || isNumeric(value);
 
 /** Whether it held a number. */
-function addTo(summary: Summary, value: Numeric, time: number): boolean {
+function addTo(summary: Summary, value: Counted, time: number): boolean {
   if (!ArrayBuffer.isView(value)) {
     const number = Number(value);
     if (Number.isFinite(number)) summary.add(number, time);

@@ -1,4 +1,4 @@
-import type { FieldValue, ReadingValue } from '../ports/reading.ts';
+import { isNumeric, isSamples, type ReadingValue } from '../ports/reading.ts';
 
 /**
  * Turns readings into rows of numbers, column by column. A scalar gives one row; array fields give one row per
@@ -25,7 +25,7 @@ export class Columns {
       const field = value.values[indexes[c]!];
       if (typeof field === 'number') {
         if (!Number.isFinite(field)) return 0;
-      } else if (ArrayBuffer.isView(field)) {
+      } else if (isSamples(field)) {
         if (field.length === 0 || (rows !== 1 && field.length !== rows)) return 0;
         rows = field.length;
       } else if (typeof field !== 'boolean') {
@@ -41,10 +41,10 @@ export class Columns {
     const columns = indexes.length;
     for (let c = 0; c < columns; c++) {
       const field = value.values[indexes[c]!];
-      if (ArrayBuffer.isView(field) && field.length === rows) {
+      if (isSamples(field) && field.length === rows) {
         for (let r = 0, at = offset + c; r < rows; r++, at += columns) out[at] = field[r]!;
       } else {
-        const scalar = ArrayBuffer.isView(field) ? field[0]! : Number(field);
+        const scalar = isSamples(field) ? field[0]! : Number(field);
         for (let r = 0, at = offset + c; r < rows; r++, at += columns) out[at] = scalar;
       }
     }
@@ -80,11 +80,9 @@ function indexesOf(names: readonly string[], fields: readonly string[]): readonl
 function onlyNumeric(value: ReadingValue): readonly number[] {
   let found = -1;
   for (let i = 0; i < value.values.length; i++) {
-    if (!numeric(value.values[i]!)) continue;
+    if (!isNumeric(value.values[i]!)) continue;
     if (found !== -1) return [];
     found = i;
   }
   return found === -1 ? [] : [found];
 }
-
-const numeric = (value: FieldValue): boolean => typeof value === 'number' || ArrayBuffer.isView(value);

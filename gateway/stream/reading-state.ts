@@ -1,4 +1,4 @@
-import type { FieldValue, NumericArray } from '../ports/reading.ts';
+import type { FieldValue, NumericArray, WideArray } from '../ports/reading.ts';
 import type { StateReader, StateWriter } from './binary.ts';
 import type { Reading } from './window.ts';
 
@@ -11,6 +11,8 @@ const ARRAYS = [
   Uint16Array,
   Int32Array,
   Uint32Array,
+  BigInt64Array,
+  BigUint64Array,
 ] as const;
 
 const NULL = 0;
@@ -18,6 +20,7 @@ const NUMBER = 1;
 const STRING = 2;
 const FALSE = 3;
 const TRUE = 4;
+const OPAQUE = 5;
 const FIRST_ARRAY = 8;
 
 /** Whole readings as part of a state row. */
@@ -59,7 +62,11 @@ function saveValue(value: FieldValue, out: StateWriter): void {
     out.u8(STRING);
     out.string(value);
   } else if (typeof value === 'boolean') out.u8(value ? TRUE : FALSE);
-  else {
+  else if (!ArrayBuffer.isView(value)) {
+    out.u8(OPAQUE);
+    out.u32(value.length);
+    for (const bytes of value) out.bytes(bytes);
+  } else {
     out.u8(FIRST_ARRAY + ARRAYS.findIndex((kind) => value instanceof kind));
     out.bytes(new Uint8Array(value.buffer, value.byteOffset, value.byteLength));
   }
@@ -71,8 +78,9 @@ function loadValue(input: StateReader): FieldValue {
   if (kind === NUMBER) return input.f64();
   if (kind === STRING) return input.string();
   if (kind === TRUE || kind === FALSE) return kind === TRUE;
+  if (kind === OPAQUE) return Array.from({ length: input.u32() }, () => input.bytes().slice());
   const array = ARRAYS[kind - FIRST_ARRAY];
   if (array === undefined) throw new RangeError('unknown kind of value in a state row');
   const bytes = input.bytes();
-  return new array(bytes.buffer as ArrayBuffer) as NumericArray;
+  return new array(bytes.buffer as ArrayBuffer) as NumericArray | WideArray;
 }

@@ -8,7 +8,8 @@ export type Documenter<T> = (record: JournalRecord<T>) => UpstreamRecord;
 
 /**
  * Readings as `{id, stream, device, time, values: {…}}`, with `time_unsynced` or `time_replaced` where the journal
- * says so. Values keep their bits: -0 stays -0, arrays stay arrays; what JSON cannot hold becomes null.
+ * says so. Values keep their bits: -0 stays -0, arrays stay arrays; what JSON cannot hold becomes null. Opaque values
+ * go as base64.
  */
 export function readingDocuments(gateway: string, stream: string): Documenter<ReadingValue> {
   const scope = JSON.stringify(stream);
@@ -39,8 +40,15 @@ function valuesText({ fields, values }: ReadingValue): string {
 function valueText(value: FieldValue): string {
   if (typeof value === 'number') return numberText(value);
   if (value === null || typeof value !== 'object') return JSON.stringify(value);
+  if (!ArrayBuffer.isView(value)) {
+    const texts = value.map((bytes) => `"${Buffer.from(bytes).toString('base64')}"`);
+    return texts.length === 1 ? texts[0]! : `[${texts.join(',')}]`;
+  }
   let text = '[';
-  for (let i = 0; i < value.length; i++) text += (i === 0 ? '' : ',') + numberText(value[i]!);
+  for (let i = 0; i < value.length; i++) {
+    const element = value[i]!;
+    text += (i === 0 ? '' : ',') + (typeof element === 'bigint' ? String(element) : numberText(element));
+  }
   return `${text}]`;
 }
 

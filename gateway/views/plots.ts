@@ -1,5 +1,5 @@
 import type { PlotView } from '../http/index.ts';
-import type { FieldValue, ReadingValue } from '../ports/reading.ts';
+import { type FieldValue, isSamples, type ReadingValue } from '../ports/reading.ts';
 import type { JournalRecord, JournalStream } from '../store/types.ts';
 import type { ViewParts } from './parts.ts';
 
@@ -96,7 +96,7 @@ function seriesOf(samples: readonly Sample[], unitOf: (name: string) => string |
   for (const { time, device, fields, values } of samples) {
     fields.forEach((name, i) => {
       const value = values[i];
-      const frame = ArrayBuffer.isView(value);
+      const frame = isSamples(value);
       if (!frame && !(typeof value === 'number' && Number.isFinite(value))) return;
       const key = `${device}/${name}`;
       const series = found.get(key) ?? { device, name, times: [], values: [] };
@@ -105,7 +105,7 @@ function seriesOf(samples: readonly Sample[], unitOf: (name: string) => string |
         series.values = Array.from(value as ArrayLike<number>);
       } else {
         series.times.push(time);
-        series.values.push(value);
+        series.values.push(value as number);
       }
       found.delete(key); // the newest last, so that a crowd of devices shows those that are alive
       found.set(key, series);

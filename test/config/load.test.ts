@@ -37,6 +37,29 @@ const MODEL = 'window: { count: 4 }, model: anomaly@1';
 const pipeline = (rest: string): string => `streams: [${STREAM}]\npipelines:\n  - { id: p, ${rest} }\n`;
 
 const cases: readonly Case[] = [
+  // values for models
+  {
+    what: 'a tensor without a datatype',
+    yaml: 'streams:\n  - id: a\n    fields: { x: { type: »tensor } }\n',
+    message: /a tensor needs its datatype/,
+    fix: /datatype/,
+  },
+  {
+    what: 'a datatype of a number',
+    yaml: 'streams:\n  - id: a\n    fields: { x: { »datatype: FP32 } }\n',
+    message: /"datatype" has no effect with type: number/,
+  },
+  {
+    what: 'bytes in plain text',
+    yaml: 'streams:\n  - id: a\n    decode: text\n    fields: { x: { type: »bytes } }\n',
+    message: /a text payload holds no bytes/,
+  },
+  {
+    what: 'a number in an opaque payload',
+    yaml: 'streams:\n  - id: a\n    decode: bytes\n    fields: { »x: {} }\n',
+    message: /one opaque value/,
+    fix: /type: bytes/,
+  },
   // YAML
   { what: 'a tab', yaml: 'gateway:\n»\tname: x\n', message: /./, fix: /spaces/ },
   { what: 'an open bracket', yaml: 'streams: [\n  { id: a }\n»', message: /./ },

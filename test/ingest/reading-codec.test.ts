@@ -48,6 +48,9 @@ const value: fc.Arbitrary<FieldValue> = fc.oneof(
   fc.uint16Array(),
   fc.int32Array(),
   fc.uint32Array(),
+  fc.bigInt64Array(),
+  fc.bigUint64Array(),
+  fc.array(fc.uint8Array(), { maxLength: 4 }),
 );
 const reading: fc.Arbitrary<ReadingValue> = fc
   .array(fc.tuple(text, value), { maxLength: 20 })

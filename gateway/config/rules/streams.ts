@@ -30,7 +30,7 @@ function decoderSections(draft: Draft, path: Path, stream: StreamConfig): Findin
       });
     }
   }
-  if (stream.time && (stream.decode === 'raw' || stream.decode === 'text')) {
+  if (stream.time && ['raw', 'text', 'bytes'].includes(stream.decode)) {
     findings.push({
       path: [...path, 'time'],
       at: 'key',
@@ -53,6 +53,7 @@ function fieldFindings(path: Path, stream: StreamConfig): Finding[] {
       ...fieldName(at, name),
       ...ranges(at, field),
       ...channel(at, field, stream, index),
+      ...modelValue(at, field, stream, index),
       ...fieldPath(at, field, stream),
     ];
   });
@@ -105,6 +106,47 @@ function ranges(at: Path, field: FieldConfig): Finding[] {
     });
   }
   return findings;
+}
+
+/** Values for models: opaque ones, and tensors with their datatype. */
+function modelValue(at: Path, field: FieldConfig, stream: StreamConfig, index: number): Finding[] {
+  if (stream.decode === 'bytes') {
+    if (field.type === 'bytes' && index === 0) return [];
+    return [
+      {
+        path: at,
+        at: 'key',
+        message: 'the payload is one opaque value',
+        expected: 'one field of type: bytes, or no "fields"',
+        fix: index === 0 ? 'set type: bytes' : 'remove the field',
+      },
+    ];
+  }
+  const { type, datatype } = field;
+  const tree = stream.decode === 'json' || stream.decode === 'cbor';
+  if ((type === 'bytes' || type === 'tensor') && !tree) {
+    return [
+      {
+        path: [...at, 'type'],
+        message: `a ${stream.decode} payload holds no ${type}`,
+        received: type,
+        expected: 'decode: json or cbor',
+        fix: 'use type: number or type: array, or another decoder',
+      },
+    ];
+  }
+  if ((type === 'tensor') === (datatype !== undefined)) return [];
+  return [
+    {
+      path: type === 'tensor' ? [...at, 'type'] : [...at, 'datatype'],
+      at: type === 'tensor' ? 'value' : 'key',
+      message:
+        type === 'tensor' ? 'a tensor needs its datatype' : `"datatype" has no effect with type: ${type}`,
+      received: type,
+      expected: 'type: tensor with a datatype such as FP32, INT64 or BYTES',
+      fix: type === 'tensor' ? 'add datatype: …' : 'remove "datatype", or set type: tensor',
+    },
+  ];
 }
 
 /** Without `channel` the fields of raw samples take the channels in order. */

@@ -2,7 +2,25 @@ import { z } from 'zod';
 import { bytes, duration } from '../units.ts';
 import { identifier } from './identifier.ts';
 
-const fieldType = z.enum(['number', 'string', 'boolean', 'array']);
+const fieldType = z
+  .enum(['number', 'string', 'boolean', 'array', 'bytes', 'tensor'])
+  .describe('bytes: an opaque value (base64 in JSON); tensor: exact values of `datatype` for a model');
+
+const DATATYPES = [
+  'BOOL',
+  'UINT8',
+  'UINT16',
+  'UINT32',
+  'UINT64',
+  'INT8',
+  'INT16',
+  'INT32',
+  'INT64',
+  'FP16',
+  'FP32',
+  'FP64',
+  'BYTES',
+] as const;
 
 export const fieldSection = z.strictObject({
   path: z
@@ -20,6 +38,10 @@ export const fieldSection = z.strictObject({
   min: z.number().optional(),
   max: z.number().optional(),
   type: fieldType.default('number'),
+  datatype: z
+    .enum(DATATYPES)
+    .optional()
+    .describe('tensor: its Open Inference Protocol datatype; lists may be nested'),
   optional: z.boolean().default(false).describe('Whether a reading without this field is accepted'),
   scale: z.number().optional().describe('value = raw × scale + offset'),
   offset: z.number().optional(),
@@ -41,7 +63,10 @@ export const streamSection = z.strictObject({
     })
     .optional()
     .describe('Besides the default doors aimx/s/<stream>/<device> and /s/<stream>/<device>'),
-  decode: z.enum(['json', 'text', 'csv', 'cbor', 'senml+json', 'senml+cbor', 'raw']).default('json'),
+  decode: z
+    .enum(['json', 'text', 'csv', 'cbor', 'senml+json', 'senml+cbor', 'raw', 'bytes'])
+    .default('json')
+    .describe('bytes: the payload as it is, in one field, such as a picture'),
   raw: z
     .strictObject({
       type: z

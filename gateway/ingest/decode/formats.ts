@@ -1,5 +1,6 @@
 import type { StreamConfig } from '../../config/schema.ts';
 import { GatewayError } from '../../errors.ts';
+import { bytesDecoder } from './bytes.ts';
 import { cborDecoder } from './cbor.ts';
 import { csvDecoder } from './csv.ts';
 import type { Decoder } from './decoder.ts';
@@ -18,6 +19,7 @@ const DECODERS: Readonly<Record<Format, (stream: StreamConfig) => Decoder>> = {
   'senml+json': senmlJsonDecoder,
   'senml+cbor': senmlCborDecoder,
   raw: rawDecoder,
+  bytes: bytesDecoder,
 };
 
 /** CoAP Content-Formats (RFC 7252 §12.3, RFC 7049, RFC 8428 §12.3). */
@@ -48,6 +50,8 @@ export class StreamDecoders {
 
   /** @throws GatewayError DECODE_FORMAT for a Content-Format that is not known */
   for(contentFormat: number): Decoder {
+    // Whatever the payload is called, it is kept as it is.
+    if (this.#stream.decode === 'bytes') return this.configured;
     const named = CONTENT_FORMATS.get(contentFormat);
     if (named === undefined) {
       throw new GatewayError('DECODE_FORMAT', `Content-Format ${contentFormat} is not known`, {

@@ -1,4 +1,4 @@
-import type { StreamConfig } from '../../config/schema.ts';
+import type { FieldConfig, StreamConfig } from '../../config/schema.ts';
 import { GatewayError } from '../../errors.ts';
 import type { FieldValue } from '../../ports/reading.ts';
 import { compileField, notFinite, wellFormed } from '../fields/field.ts';
@@ -25,7 +25,7 @@ export function textDecoder(stream: StreamConfig): Decoder {
 }
 
 /** A text as the type its field declares; left a text when it is not, so that the field names what it got. */
-export function scalar(text: string, type: 'number' | 'string' | 'boolean' | 'array'): unknown {
+export function scalar(text: string, type: FieldConfig['type']): unknown {
   if (type === 'number' && DECIMAL.test(text)) return Number(text);
   if (type === 'number' && NOT_A_NUMBER.test(text)) return Number.NaN;
   if (type === 'boolean') {

@@ -1,6 +1,7 @@
 import type { FieldConfig } from '../../config/schema.ts';
 import { GatewayError } from '../../errors.ts';
 import type { FieldValue, NumericArray } from '../../ports/reading.ts';
+import { opaqueValue, tensorValue } from './tensor-value.ts';
 import { type UnitConversion, unitConversion } from './units.ts';
 
 /** One configured field, ready to turn what a decoder found into a value. */
@@ -85,6 +86,8 @@ export function compileField(name: string, config: FieldConfig): CompiledField {
           : conversionFrom(unit);
       if (config.type === 'number' && typeof raw === 'number') return number(raw, convert);
       if (config.type === 'array') return array(raw, convert);
+      if (config.type === 'tensor') return tensorValue(name, raw, config.datatype!);
+      if (config.type === 'bytes') return [opaqueValue(name, raw)];
       if (config.type === 'string' && typeof raw === 'string') return wellFormed(name, raw);
       if (config.type === 'boolean' && typeof raw === 'boolean') return raw;
       throw new GatewayError('DECODE_TYPE', `${name} is ${describe(raw)}`, {
