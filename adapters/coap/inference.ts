@@ -32,7 +32,7 @@ export function infer(
   serving.infer(
     {
       ...target,
-      body: request.payload.slice(),
+      body: new Uint8Array(request.payload),
       encoding: cbor ? 'cbor' : 'json',
       account: `consumer/${principal?.name ?? 'anonymous'}`,
       durable: request.confirmable ?? true,

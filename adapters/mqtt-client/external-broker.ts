@@ -1,4 +1,4 @@
-import type { MqttClient } from 'mqtt';
+import type { IClientPublishOptions, MqttClient } from 'mqtt';
 import type { BrokerConfig, LimitsConfig, StreamConfig } from '../../gateway/config/schema.ts';
 import { GatewayError } from '../../gateway/errors.ts';
 import type { Alarms } from '../../gateway/ports/alarms.ts';
@@ -9,7 +9,7 @@ import type { Intake, Source } from '../../gateway/ports/source.ts';
 import type { Store } from '../../gateway/store/types.ts';
 import { Backoff, LINK } from '../../gateway/system/backoff.ts';
 import { type BrokerAddress, brokerAddress, openBrokerStream } from './broker-stream.ts';
-import { sharedFilters, streamFilters } from './filters.ts';
+import { REQUEST_FILTER, sharedFilters, streamFilters } from './filters.ts';
 import { InOrder } from './in-order.ts';
 import { PublishTap, type TappedPublish } from './publish-tap.ts';
 import { readSecret } from './secret-file.ts';
@@ -162,7 +162,8 @@ class Client implements ExternalBroker {
     return tap;
   }
 
-  #onPublish(tap: PublishTap, acks: InOrder, { topic, qos, packetId, payload }: TappedPublish): void {
+  #onPublish(tap: PublishTap, acks: InOrder, published: TappedPublish): void {
+    const { topic, qos, packetId, payload, properties } = published;
     this.#counts.received++;
     const acknowledge = qos === 1 ? acks.add(packetId) : () => undefined;
     if (payload.length + topic.length + 16 > this.#options.limits.maxPacketBytes) {
@@ -172,7 +173,8 @@ class Client implements ExternalBroker {
       return;
     }
     this.#pending++;
-    this.#options.intake.offer({ door: 'mqtt', address: topic, payload }, (disposition) => {
+    const message = { door: 'mqtt', address: topic, payload, qos, ...(properties ? { properties } : {}) };
+    this.#options.intake.offer(message, (disposition) => {
       this.#pending--;
       if (disposition.kind === 'refused') {
         this.#counts.refused++;
@@ -203,11 +205,7 @@ class Client implements ExternalBroker {
   #onConnect(): void {
     const { broker, streams, alarms } = this.#options;
     this.#counts.connects++;
-    const filters = sharedFilters(streamFilters(streams), broker.share);
-    if (filters.length === 0) {
-      this.#onReady();
-      return;
-    }
+    const filters = sharedFilters([...streamFilters(streams), REQUEST_FILTER], broker.share);
     this.#client?.subscribe(filters, { qos: 1 }, (error, granted) => {
       const denied = (granted ?? []).filter(({ qos }) => qos >= 128).map(({ topic }) => topic);
       if (error && denied.length === 0) return;
@@ -275,7 +273,8 @@ class Client implements ExternalBroker {
         reject(new GatewayError('BROKER_LOST', `${broker.url} did not acknowledge in time`));
       });
       const bytes = typeof payload === 'string' ? payload : Buffer.from(payload);
-      client.publish(topic, bytes, { qos, retain }, (cause) => {
+      const options = { qos, retain, ...(broker.protocol === '5' ? propertiesOf(message) : {}) };
+      client.publish(topic, bytes, options, (cause) => {
         cancel();
         if (cause) {
           this.#published.publishFailures++;
@@ -327,4 +326,17 @@ class Client implements ExternalBroker {
       pending: this.#pending,
     };
   }
+}
+
+/** MQTT 5 properties in the client's words. */
+function propertiesOf({ properties }: Outbound): { properties?: IClientPublishOptions['properties'] } {
+  if (!properties) return {};
+  const { correlation, contentType, user } = properties;
+  return {
+    properties: {
+      ...(correlation ? { correlationData: Buffer.from(correlation) } : {}),
+      ...(contentType === undefined ? {} : { contentType }),
+      ...(user ? { userProperties: { ...user } } : {}),
+    },
+  };
 }

@@ -12,6 +12,9 @@ export function streamFilters(streams: readonly StreamConfig[]): string[] {
   return [...filters];
 }
 
+/** Inference requests. */
+export const REQUEST_FILTER = 'aimx/infer/#';
+
 /** Filters as subscribed: of a share group when `share` is given (MQTT 5 §4.8.2). */
 export function sharedFilters(filters: readonly string[], share: string | undefined): string[] {
   return share === undefined ? [...filters] : filters.map((filter) => `$share/${share}/${filter}`);

@@ -1,6 +1,11 @@
 import { Duplex } from 'node:stream';
+import type { InboundProperties } from '../../gateway/ports/source.ts';
 import { FrameCutter } from '../mqtt-broker/frames.ts';
 import { PUBLISH, readString } from '../mqtt-broker/guard.ts';
+import { readProperties, readVariable } from './properties.ts';
+
+/** Only inference requests have properties that matter: an answer may be wanted somewhere. */
+const WITH_PROPERTIES = 'aimx/infer/';
 
 export interface TappedPublish {
   readonly topic: string;
@@ -8,6 +13,7 @@ export interface TappedPublish {
   /** 0 with QoS 0. */
   readonly packetId: number;
   readonly payload: Buffer;
+  readonly properties?: InboundProperties;
 }
 
 export interface TapHost {
@@ -80,9 +86,16 @@ export class PublishTap extends Duplex {
       packetId = (data[at]! << 8) | data[at + 1]!;
       at += 2;
     }
+    if (this.#host.version === 4) return { topic, qos, packetId, payload: data.subarray(at, end) };
+    const length = readVariable(data, at, end);
+    if (!length || length.at + length.value > end) return null;
+    const from = length.at;
+    at = from + length.value;
+    const payload = data.subarray(at, end);
     // Nothing in the properties (MQTT 5 §3.3.2.3) changes what a reading is; no topic alias was offered.
-    if (this.#host.version === 5) at = skipProperties(data, at, end);
-    return at < 0 || at > end ? null : { topic, qos, packetId, payload: data.subarray(at, end) };
+    if (!topic.startsWith(WITH_PROPERTIES)) return { topic, qos, packetId, payload };
+    const properties = readProperties(data, from, at);
+    return properties && { topic, qos, packetId, payload, properties };
   }
 
   override _read(): void {}
@@ -100,18 +113,4 @@ export class PublishTap extends Duplex {
     this.#socket.destroy();
     callback(error);
   }
-}
-
-/** Where the payload begins; -1 when the property length is malformed. */
-function skipProperties(data: Buffer, from: number, end: number): number {
-  let length = 0;
-  let factor = 1;
-  for (let i = 0; i < 4; i++) {
-    if (from + i >= end) return -1;
-    const byte = data[from + i]!;
-    length += (byte & 127) * factor;
-    if (byte < 128) return from + i + 1 + length;
-    factor *= 128;
-  }
-  return -1;
 }

@@ -52,7 +52,7 @@ export class MqttRequests implements Intake {
       model: slash < 0 ? rest : rest.slice(0, slash),
       ...(version === undefined ? {} : { version }),
       // The door uses its buffer again.
-      body: payload.slice(),
+      body: new Uint8Array(payload),
       ...(properties?.contentType === 'application/cbor' ? { encoding: 'cbor' as const } : {}),
       account: principal ? `consumer/${principal.name}` : UNKNOWN,
       durable: qos !== 0,
@@ -69,7 +69,7 @@ export class MqttRequests implements Intake {
     const { correlation, responseTopic } = properties ?? {};
     const own = principal?.clientId === undefined ? undefined : `${REPLY}${principal.clientId}`;
     const topic = responseTopic !== undefined && mayUse(responseTopic) ? responseTopic : own;
-    const extra = correlation ? { correlation: correlation.slice() } : {};
+    const extra = correlation ? { correlation: new Uint8Array(correlation) } : {};
     return {
       address: topic !== undefined && isPlain(topic) ? { topic, ...extra } : undefined,
       ...extra,

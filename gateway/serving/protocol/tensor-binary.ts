@@ -25,7 +25,7 @@ export function dataFromBytes(
 }
 
 function elements(name: string, count: number, given: Uint8Array): Uint8Array[] {
-  const bytes = given.slice();
+  const bytes = new Uint8Array(given);
   const view = new DataView(bytes.buffer);
   const list: Uint8Array[] = [];
   let at = 0;

@@ -36,7 +36,7 @@ describe('the external broker', () => {
       clean: false,
       properties: { receiveMaximum: 7, maximumPacketSize: 65_536, sessionExpiryInterval: 7 * 86_400 },
     });
-    expect(subscriptions).toEqual(['aimx/s/temperature/+', 'plant/+/temperature']);
+    expect(subscriptions).toEqual(['aimx/s/temperature/+', 'plant/+/temperature', 'aimx/infer/#']);
   });
 
   test('is not read while the store is behind, whoever filled it', async () => {
