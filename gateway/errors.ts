@@ -81,6 +81,8 @@ export const ERROR_CODES = {
     'This input ended the model host twice and will not be run again. Keep it and tell the maker of the model.',
   DEADLINE:
     'The model did not come to it in time. Lower the load, raise the deadline, or use a smaller model.',
+  SEQUENCE_UNKNOWN:
+    'Begin the sequence with sequence_start: it has ended, was not used for ten minutes, or gave way to others.',
   QUEUE_FULL: 'Too much is waiting for the models. Send again later, or lower the load.',
   // the life of models
   MODEL_STATE: 'See `aimx-gateway models list` for the versions and their states.',

@@ -1,163 +1,121 @@
-import type { ModelInput, ModelOutput, ModelState, OutputValue } from '../ports/inference.ts';
-import { shortestDecimal } from './decimal.ts';
-import type { ResultPlan } from './face.ts';
-import { ALL, align, type FrameHeader, HEADER_BYTES, OK, RUN, writeHeader } from './frames.ts';
+import type { Tensor } from '../ports/tensor.ts';
+import { align, type FrameHeader, HEADER_BYTES, OK, RUN, writeHeader } from './frames.ts';
 import { toNumbers } from './host/cast.ts';
-import type { ModelPlan, StateSlot } from './plan.ts';
-import { fillShape } from './shapes.ts';
-import { headBytes, readTensor, writeHead } from './tensor-data.ts';
+import type { Model } from './model.ts';
+import type { ModelPlan } from './plan.ts';
+import { headBytes, isBytes, readTensor, writeHead } from './tensor-data.ts';
+import { rowsIn, type Segment } from './work.ts';
 
-/** Items of one batch in frames: how windows and state are laid out going out, and results coming back. */
+/** Segments of one run in a frame, and what comes back. */
 
-/** Bytes of a RUN frame for `count` items like `item`. */
-export function batchBytes(plan: ModelPlan, item: ModelInput, count: number): number {
-  const bytes = align(count * item.rows * item.columns * (plan.wire === 'FP64' ? 8 : 4));
-  let length = HEADER_BYTES + headBytes(windowShape(plan, count, item).length) + bytes;
-  for (const slot of plan.slots) length += align(count * slot.size * 4);
+/** Bytes of a RUN frame. All segments have the format of the first. */
+export function batchBytes({ plan }: Model, segments: readonly Segment[]): number {
+  const rows = rowsIn(segments);
+  let length = HEADER_BYTES;
+  for (let input = 0; input < plan.face.length; input++) {
+    length += headBytes(segments[0]!.work.shape(input, rows).length);
+    length += align(inputBytes(input, segments));
+  }
+  for (const { size } of plan.slots) length += align(rows * size * 4);
   return length;
 }
 
-/** Items to encode: parts of lists, in order. */
-export interface Slice {
-  readonly items: readonly ModelInput[];
-  readonly from: number;
-  readonly to: number;
+function inputBytes(input: number, segments: readonly Segment[]): number {
+  let bytes = 0;
+  for (const { work, from, to } of segments) bytes += work.inputBytes(input, from, to);
+  return bytes;
 }
 
-/**
- * Writes a RUN frame of {@link batchBytes} bytes at `place`. All items have the rows and columns of the first, and
- * state of the right sizes or none.
- */
+/** Writes a RUN frame of {@link batchBytes} bytes at `place`. */
 export function encodeBatch(
-  plan: ModelPlan,
-  handle: number,
+  { plan, handle }: Model,
   id: number,
-  slices: readonly Slice[],
+  segments: readonly Segment[],
   place: { readonly buffer: ArrayBuffer; readonly offset: number },
 ): void {
-  const { rows, columns } = slices[0]!.items[slices[0]!.from]!;
-  let count = 0;
-  for (const { from, to } of slices) count += to - from;
-  const size = rows * columns;
   const { buffer } = place;
-  const wide = plan.wire === 'FP64';
-  let offset = writeHead(buffer, place.offset + HEADER_BYTES, {
-    slot: 0,
-    datatype: plan.wire,
-    shape: windowShape(plan, count, { rows, columns }),
-    bytes: count * size * (wide ? 8 : 4),
-  });
-  const windows = wide
-    ? new Float64Array(buffer, offset, count * size)
-    : new Float32Array(buffer, offset, count * size);
-  let at = 0;
-  for (const { items, from, to } of slices) {
-    for (let i = from; i < to; i++, at += size) copy(items[i]!.window, windows, at, size);
+  const rows = rowsIn(segments);
+  const first = segments[0]!.work;
+  let wanted = 0;
+  let at = place.offset + HEADER_BYTES;
+  for (let input = 0; input < plan.face.length; input++) {
+    const bytes = inputBytes(input, segments);
+    const head = { slot: input, datatype: first.datatype(input), shape: first.shape(input, rows), bytes };
+    at = writeHead(buffer, at, head);
+    for (const { work, from, to } of segments) at = work.writeInput(input, from, to, buffer, at);
+    at = align(at);
   }
-  offset += align(windows.byteLength);
-  for (const slot of plan.slots) {
-    const values = new Float32Array(buffer, offset, count * slot.size);
-    writeState(slot, slices, values);
-    offset += align(values.byteLength);
-  }
-  const header = { kind: RUN, status: OK, handle, id, items: count, tensors: 1, wanted: ALL };
-  writeHeader(buffer, place.offset, offset - place.offset, header);
-}
-
-/** The shape that windows have in a frame. Throws MODEL_SHAPE when the model cannot take windows of this size. */
-export function windowShape(
-  plan: ModelPlan,
-  count: number,
-  { rows, columns }: Pick<ModelInput, 'rows' | 'columns'>,
-): readonly number[] {
-  if (plan.preprocess.length > 0) return [count, rows, columns];
-  return fillShape(plan.window!.shape, { count, rows, columns });
-}
-
-/** State that is absent is zeros; the buffer may hold what was sent before. */
-function writeState(slot: StateSlot, slices: readonly Slice[], values: Float32Array): void {
-  let at = 0;
-  for (const { items, from, to } of slices) {
-    for (let i = from; i < to; i++, at += slot.size) {
-      const state = items[i]!.state?.[slot.name];
-      if (state) values.set(state, at);
-      else values.fill(0, at, at + slot.size);
+  for (let slot = 0; slot < plan.slots.length; slot++) {
+    const { size } = plan.slots[slot]!;
+    const values = new Float32Array(buffer, at, rows * size);
+    let offset = 0;
+    for (const { work, from, to } of segments) {
+      work.writeState(slot, from, to, values, offset);
+      offset += (to - from) * work.rows * size;
     }
+    at = align(at + values.byteLength);
   }
+  for (const { work } of segments) wanted |= work.wanted;
+  const tensors = plan.face.length;
+  const header = { kind: RUN, status: OK, handle, id, items: rows, tensors, wanted };
+  writeHeader(buffer, place.offset, at - place.offset, header);
 }
 
-/** Short windows are copied by hand: calling `set` costs more than their values. */
-const SHORT = 64;
+/** What a host answered to a run: results of all its rows. */
+export class Reply {
+  readonly rows: number;
+  /** Microseconds of compute of one row. */
+  readonly rowUs: number;
+  /** By the place of the result in the plan; those that nobody wanted are absent. */
+  readonly results: readonly (Tensor | undefined)[];
+  /** By the place of the slot in the plan, the values of all rows. */
+  readonly slots: readonly Float32Array[];
+  readonly #numbers: (Float32Array | Float64Array | undefined)[] = [];
 
-function copy(from: ModelInput['window'], to: Float32Array | Float64Array, at: number, size: number): void {
-  if (size > SHORT) to.set(from, at);
-  else if (from instanceof Float64Array) for (let i = 0; i < size; i++) to[at + i] = from[i]!;
-  else if (from instanceof Float32Array) for (let i = 0; i < size; i++) to[at + i] = from[i]!;
-  else for (let i = 0; i < size; i++) to[at + i] = from[i]!;
-}
+  constructor(
+    rows: number,
+    micros: number,
+    results: readonly (Tensor | undefined)[],
+    slots: readonly Float32Array[],
+  ) {
+    this.rows = rows;
+    this.rowUs = Math.max(1, Math.ceil(micros / Math.max(1, rows)));
+    this.results = results;
+    this.slots = slots;
+  }
 
-/** Where the results of one reply are. */
-export interface DecodedBatch {
-  /** Output of item `i`, or null when one of its numbers is not finite. */
-  output(i: number): ModelOutput | null;
-}
+  /** Values of a result as numbers; elements of BYTES by their place. */
+  numbers(result: number): Float32Array | Float64Array {
+    const { data, datatype } = this.results[result]!;
+    if (data instanceof Float32Array || data instanceof Float64Array) return data;
+    this.#numbers[result] ??= isBytes(data) ? Float64Array.from(data.keys()) : toNumbers(data, datatype);
+    return this.#numbers[result];
+  }
 
-interface Column {
-  readonly plan: ResultPlan;
-  readonly per: number;
-  readonly data: Float32Array | Float64Array;
+  /** Elements of BYTES as text; undefined for other results. */
+  texts(result: number): readonly string[] | undefined {
+    const { data } = this.results[result]!;
+    if (!isBytes(data)) return undefined;
+    const decoder = new TextDecoder();
+    return data.map((bytes) => decoder.decode(bytes));
+  }
 }
 
 /** Reads a RUN reply. Throws a RangeError when it is not what the plan says. */
-export function decodeBatch(plan: ModelPlan, header: FrameHeader, frame: Uint8Array): DecodedBatch {
-  const { items } = header;
-  const computeUs = Math.max(1, Math.ceil(header.micros / items));
-  let offset = frame.byteOffset + HEADER_BYTES;
-  const columns: Column[] = [];
-  for (let i = 0; i < header.tensors; i++) {
-    const { slot, tensor, end } = readTensor(frame.buffer, offset);
-    const data = toNumbers(tensor.data, tensor.datatype);
-    columns.push({ plan: plan.results[slot]!, per: data.length / items, data });
-    offset = end;
+export function readReply(plan: ModelPlan, header: FrameHeader, frame: Uint8Array): Reply {
+  const { items: rows, tensors } = header;
+  const results: (Tensor | undefined)[] = new Array(plan.results.length).fill(undefined);
+  let at = frame.byteOffset + HEADER_BYTES;
+  for (let i = 0; i < tensors; i++) {
+    const { slot, tensor, end } = readTensor(frame.buffer, at);
+    if (slot >= results.length) throw new RangeError(`a result ${slot} of ${results.length}`);
+    results[slot] = tensor;
+    at = end;
   }
-  const slots = plan.slots.map((slot) => {
-    const values = new Float32Array(frame.buffer, offset, slot.size * items);
-    offset += align(values.byteLength);
+  const slots = plan.slots.map(({ size }) => {
+    const values = new Float32Array(frame.buffer as ArrayBuffer, at, size * rows);
+    at += align(values.byteLength);
     return values;
   });
-  const stateOf = (i: number): ModelState | undefined => {
-    if (slots.length === 0) return undefined;
-    const state: Record<string, Float32Array> = {};
-    plan.slots.forEach(({ name, size }, s) => {
-      state[name] = slots[s]!.slice(i * size, (i + 1) * size);
-    });
-    return state;
-  };
-  return {
-    output(i) {
-      const outputs: Record<string, OutputValue> = {};
-      for (const column of columns) {
-        const value = outputValue(column, i);
-        if (value === undefined) return null;
-        outputs[column.plan.name] = value;
-      }
-      return { outputs, state: stateOf(i), computeUs };
-    },
-  };
-}
-
-function outputValue({ plan, per, data }: Column, i: number): OutputValue | undefined {
-  if (per === 1) {
-    const value = data[i]!;
-    if (!Number.isFinite(value)) return undefined;
-    if (plan.kind === 'numbers') return plan.wide ? value : shortestDecimal(value);
-    return plan.kind === 'label' ? plan.labels![value] : value === 1;
-  }
-  const values = new Array<number>(per);
-  for (let v = 0; v < per; v++) {
-    const value = data[i * per + v]!;
-    if (!Number.isFinite(value)) return undefined;
-    values[v] = plan.wide ? value : shortestDecimal(value);
-  }
-  return values;
+  return new Reply(rows, header.micros, results, slots);
 }

@@ -1,113 +1,89 @@
-import { GatewayError } from '../errors.ts';
+import type { GatewayError } from '../errors.ts';
 import type { Clock } from '../ports/clock.ts';
-import type { ModelAnswer, ModelInput } from '../ports/inference.ts';
-import type { Tensor } from '../ports/tensor.ts';
-import { batchBytes, type DecodedBatch, decodeBatch, encodeBatch, type Slice } from './batch.ts';
-import { callBytes, encodeCall } from './calls.ts';
+import type { Priority } from '../ports/inference.ts';
+import { batchBytes, encodeBatch, type Reply, readReply } from './batch.ts';
 import { FAILED, type FrameHeader } from './frames.ts';
 import { type HostExit, type HostProcess, hostError } from './host-process.ts';
 import { type Batch, Lane } from './lane.ts';
-import { countOf, late, type Model, type Segment, Submission } from './submission.ts';
+import type { Model } from './model.ts';
+import { Queues, roomOf } from './queues.ts';
 import { Suspects } from './suspects.ts';
+import { failUnit, late, rowsIn, type Segment, unitsIn, type Work } from './work.ts';
 
-/** Whole batches on their way to the host at once: enough that small ones share a write. */
+/** Batches on their way to the host at once: enough that small ones share a write. */
 const MAX_IN_FLIGHT = 32;
+/** Work on its way beyond this makes the next call of a higher priority wait; a host with less may run dry. */
+const AHEAD_US = 2000;
+/** Taken for a model that has not run yet. */
+const UNKNOWN_US = 100;
 /** Batches that are not full go out only while fewer are on their way, so that they fill while the host is busy. */
 const KEEP_BUSY = 2;
 /** Bytes on their way at once. */
 const MAX_BYTES = 64 * 1024 * 1024;
+/** Deadlines are looked after at most this often, ms. */
+const SWEEP_MS = 10;
 
 export interface DispatcherOptions {
   readonly clock: Clock;
-  /** Most items waiting before callers that refuse to wait are refused. */
+  /** Most rows waiting in one priority before callers from outside are refused. */
   readonly maxWaiting: number;
-  /** Called for each poison item. */
+  /** Called for each poison unit. */
   onPoison(model: Model): void;
 }
 
 /**
- * Queues, micro-batches and their answers. Self-clocked: while the host is busy, items gather, across callers and
- * devices, up to the model's largest batch.
+ * Batches and their answers. Self-clocked: while the host is busy, units gather, across callers and devices, up to the
+ * model's largest batch.
  *
- * After a crash, everything that was in the host runs again one item at a time with nothing beside it. So a host that
- * ends a second time names the one item that ended it.
+ * After a crash, everything that was in the host runs again one unit at a time with nothing beside it. So a host that
+ * ends a second time names the one unit that ended it.
  */
 export class Dispatcher {
   readonly #options: DispatcherOptions;
   readonly #clock: Clock;
-  readonly #models = new Set<Model>();
+  readonly #queues: Queues;
   #lane: Lane | null = null;
   readonly #draining = new Set<Lane>();
+  /** Were in a host that ended. */
   readonly #suspects = new Suspects();
-  #turn = 0;
+  /** Were in a batch that failed: each runs in a batch of its own. */
+  readonly #retries = new Suspects();
   #scheduled = false;
   #refilling = false;
   #sweepAt = Number.POSITIVE_INFINITY;
   #cancelSweep: () => void = () => undefined;
+  #wakeAt = Number.POSITIVE_INFINITY;
+  #cancelWake: () => void = () => undefined;
 
   constructor(options: DispatcherOptions) {
     this.#options = options;
     this.#clock = options.clock;
+    this.#queues = new Queues(options);
   }
 
+  /** Rows in no batch, and units that run again. */
   get waiting(): number {
-    let sum = this.#suspects.size;
-    for (const model of this.#models) sum += model.waiting;
-    return sum;
+    return this.#queues.rows + this.#suspects.size + this.#retries.size;
+  }
+
+  rowsWaiting(priority: Priority): number {
+    return this.#queues.rowsOf(priority);
   }
 
   get inFlight(): number {
     return this.#lanes().reduce((sum, lane) => sum + lane.batches.length, 0);
   }
 
-  /** Queues items; `check` answers those that cannot be run at all. */
-  submit(
-    model: Model,
-    items: readonly ModelInput[],
-    options: { deadline: number; refuse: boolean },
-    check: (item: ModelInput) => { code: string; message: string } | null,
-  ): Promise<ModelAnswer[]> {
-    if (items.length === 0) return Promise.resolve([]);
-    return new Promise((resolve) => {
-      const now = this.#clock.monotonic();
-      const submission = new Submission(items, now, now + options.deadline, resolve);
-      const { maxWaiting } = this.#options;
-      const waiting = this.waiting;
-      // Callers that wait bound themselves; ten times the limit is a caller that does not.
-      const full = waiting > 0 && waiting + items.length > (options.refuse ? maxWaiting : maxWaiting * 10);
-      for (let index = 0; index < items.length; index++) {
-        const wrong = full
-          ? { code: 'QUEUE_FULL', message: `${waiting} items are waiting for models` }
-          : check(items[index]!);
-        if (wrong) model.fail(submission, index, wrong.code, wrong.message);
-      }
-      if (full) return;
-      this.#models.add(model);
-      model.queue.push(submission);
-      model.waiting += items.length;
-      if (Number.isFinite(submission.deadline)) this.#sweepBy(submission.deadline);
-      this.#schedule();
-    });
-  }
-
-  /** One call with tensors, alone in a frame. Rejects with what the host says. */
-  call(model: Model, tensors: readonly Tensor[], count: number): Promise<[FrameHeader, Uint8Array]> {
-    return new Promise((resolve, reject) => {
-      const lane = this.#lane;
-      if (!lane?.host.alive || !lane.models.has(model))
-        throw new GatewayError('MODEL_HOST', `${model.key} is not loaded`);
-      const id = lane.host.nextId();
-      const bytes = callBytes(model.plan, tensors, count);
-      const place = lane.host.reserve(bytes, {
-        id,
-        limitMs: model.bundle.manifest.limits.maxRun,
-        onReply: (header, frame) =>
-          header.status === FAILED ? reject(hostError(frame)) : resolve([header, frame]),
-        onLost: reject,
-      });
-      encodeCall(model.plan, model.handle, id, tensors, count, place);
-      lane.host.flush();
-    });
+  /** Queues work; answers QUEUE_FULL what is too much. */
+  submit(work: Work): void {
+    const full = this.#queues.refuses(work);
+    if (full !== undefined) {
+      for (let unit = 0; unit < work.units; unit++) failUnit(work, unit, 'QUEUE_FULL', full);
+      return;
+    }
+    this.#queues.add(work, this.#clock.monotonic());
+    if (Number.isFinite(work.deadline)) this.#sweepBy(work.deadline);
+    this.#schedule();
   }
 
   /** New batches go to this host from now on. Resolves when the one before it has answered all it was asked. */
@@ -135,13 +111,10 @@ export class Dispatcher {
 
   /** Answers everything that waits for a model, or for any. */
   fail(code: string, message: string, only?: Model): void {
-    for (const model of this.#models) {
-      if (only && model !== only) continue;
-      for (const submission of model.queue.splice(0)) model.failRest(submission, code, message);
-      model.waiting = 0;
+    this.#queues.fail(code, message, only);
+    for (const list of [this.#suspects, this.#retries]) {
+      for (const { work, unit } of list.take(only)) failUnit(work, unit, code, message);
     }
-    for (const { model, submission, index } of this.#suspects.take(only))
-      model.fail(submission, index, code, message);
   }
 
   /** Resolves when nothing waits and nothing is in a host. */
@@ -153,6 +126,7 @@ export class Dispatcher {
   /** Answers what is left with a code, also what is in a host. */
   stop(code: string, message: string): void {
     this.#cancelSweep();
+    this.#cancelWake();
     for (const lane of this.#lanes()) for (const batch of lane.takeAll()) this.#suspects.addFailed(batch);
     this.#lane = null;
     this.fail(code, message);
@@ -177,60 +151,75 @@ export class Dispatcher {
     if (!lane?.host.alive) return;
     if (this.#suspects.size > 0 || lane.alone) this.#sendSuspect(lane);
     else {
-      while (lane.batches.length < MAX_IN_FLIGHT && lane.bytes < MAX_BYTES) {
-        const model = this.#pick(lane);
-        if (!model) break;
-        const now = this.#clock.monotonic();
-        const segments = model.take(now);
-        if (segments.length > 0) this.#send(lane, model, segments, now);
+      const now = this.#clock.monotonic();
+      const due = (model: Model): boolean => this.#due(lane, model, now);
+      while (hasRoom(lane)) {
+        if (this.#retries.size > 0) this.#sendAlone(lane, this.#retries, false);
+        else {
+          const draft = this.#queues.draft(due, now);
+          if (!draft) break;
+          if (draft.segments.length > 0) this.#send(lane, draft.model, draft.segments, now);
+        }
       }
     }
     lane.host.flush();
   }
 
-  /** The next model in turn that has a whole batch, or any items while the host is about to run dry. */
-  #pick(lane: Lane): Model | null {
-    const models = [...lane.models];
-    for (let i = 0; i < models.length; i++) {
-      const model = models[(this.#turn + i) % models.length]!;
-      if (model.waiting === 0) continue;
-      if (model.waiting < model.bundle.manifest.limits.maxBatch && lane.batches.length >= KEEP_BUSY) continue;
-      this.#turn = (this.#turn + i + 1) % models.length;
-      return model;
-    }
-    return null;
+  /** Whether a model has a whole batch, or what it has must go because the host is about to run dry. */
+  #due(lane: Lane, model: Model, now: number): boolean {
+    if (!lane.models.has(model)) return false;
+    if (model.waiting >= roomOf(model)) return true;
+    if (lane.batches.length >= KEEP_BUSY) return false;
+    const { maxDelay } = model.bundle.manifest.limits;
+    const at = model.gatherSince + maxDelay;
+    if (maxDelay === 0 || at <= now) return true;
+    this.#wakeBy(at);
+    return false;
   }
 
   /** Writes one batch for the next flush. */
   #send(lane: Lane, model: Model, segments: readonly Segment[], now: number, suspicion?: number): void {
-    const slices = segments.map(({ submission, from, to }): Slice => ({ items: submission.items, from, to }));
-    const count = countOf(segments);
-    model.noteDispatch(segments, now);
+    for (const { work, from, to } of segments) {
+      work.sentAt = now;
+      model.stats.noteWait(work.priority, (to - from) * work.rows, now - work.since);
+    }
     const id = lane.host.nextId();
-    const bytes = batchBytes(model.plan, slices[0]!.items[slices[0]!.from]!, count);
+    const bytes = batchBytes(model, segments);
     const place = lane.host.reserve(bytes, {
       id,
       limitMs: model.bundle.manifest.limits.maxRun,
       onReply: (header, reply) => this.#reply(lane, header, reply),
     });
-    encodeBatch(model.plan, model.handle, id, slices, place);
-    lane.add(suspicion === undefined ? { model, segments, bytes } : { model, segments, bytes, suspicion });
+    encodeBatch(model, id, segments, place);
+    const micros = (model.rowUs || UNKNOWN_US) * rowsIn(segments);
+    lane.add(
+      suspicion === undefined
+        ? { model, segments, bytes, micros }
+        : { model, segments, bytes, micros, suspicion },
+    );
   }
 
   #sendSuspect(lane: Lane): void {
     if (lane.batches.length > 0) return;
+    if (!this.#sendAlone(lane, this.#suspects, true)) this.#schedule();
+  }
+
+  /** Sends the next unit of a list in a batch of its own; returns whether there was one. */
+  #sendAlone(lane: Lane, list: Suspects, marked: boolean): boolean {
     const now = this.#clock.monotonic();
-    for (let suspect = this.#suspects.next(); suspect; suspect = this.#suspects.next()) {
-      const { model, submission, index, suspicion } = suspect;
-      if (submission.deadline <= now) model.fail(submission, index, 'DEADLINE', late(model, submission, now));
+    for (let suspect = list.next(); suspect; suspect = list.next()) {
+      const { work, unit, suspicion } = suspect;
+      const { model } = work;
+      if (work.deadline <= now) failUnit(work, unit, 'DEADLINE', late(work, now));
       else if (!lane.models.has(model))
-        model.fail(submission, index, 'MODEL_REFUSED', `${model.key} no longer serves`);
+        failUnit(work, unit, 'MODEL_REFUSED', `${model.key} no longer serves`);
       else {
-        this.#send(lane, model, [{ submission, from: index, to: index + 1 }], now, suspicion);
-        return;
+        const segments = [{ work, from: unit, to: unit + 1 }];
+        this.#send(lane, model, segments, now, marked ? suspicion : undefined);
+        return true;
       }
     }
-    this.#schedule();
+    return false;
   }
 
   #reply(lane: Lane, header: FrameHeader, frame: Uint8Array): void {
@@ -238,7 +227,7 @@ export class Dispatcher {
     if (!batch) return;
     // A reply that cannot be read throws here and ends the host; the batch is then still in the lane and not lost.
     if (header.status === FAILED) this.#failed(batch, hostError(frame));
-    else this.#succeeded(batch, header, decodeBatch(batch.model.plan, header, frame));
+    else this.#succeeded(batch, header, readReply(batch.model.plan, header, frame));
     lane.removeFirst();
     if (this.#refilling) return;
     // Replies come several to a chunk: one refill after the last of them shares a write.
@@ -251,25 +240,18 @@ export class Dispatcher {
     this.#pump();
   };
 
-  #succeeded({ model, segments }: Batch, header: FrameHeader, decoded: DecodedBatch): void {
-    const { stats } = model;
-    stats.runs++;
-    stats.computeUs += header.micros;
-    let i = 0;
-    for (const { submission, from, to } of segments) {
-      for (let index = from; index < to; index++) {
-        const output = decoded.output(i++);
-        if (output) {
-          stats.items++;
-          submission.answer(index, { ok: true, output });
-        } else model.fail(submission, index, 'MODEL_OUTPUT', `${model.key} gave a number that is not finite`);
-      }
+  #succeeded({ model, segments }: Batch, header: FrameHeader, reply: Reply): void {
+    model.noteRun(header.items, header.micros);
+    let row = 0;
+    for (const { work, from, to } of segments) {
+      work.answer(from, to, reply, row);
+      row += (to - from) * work.rows;
     }
   }
 
-  /** An error of one item is its answer; an error of several is looked for one by one. */
+  /** An error of one unit is its answer; an error of several is looked for one by one. */
   #failed(batch: Batch, { code, message }: GatewayError): void {
-    if (countOf(batch.segments) > 1) this.#suspects.addFailed(batch);
+    if (unitsIn(batch.segments) > 1) this.#retries.addFailed(batch);
     else this.#answer(batch, code, message);
   }
 
@@ -278,34 +260,50 @@ export class Dispatcher {
     this.#options.onPoison(batch.model);
   }
 
-  #answer({ model, segments }: Batch, code: string, message: string): void {
-    for (const { submission, from, to } of segments) {
-      for (let index = from; index < to; index++) model.fail(submission, index, code, message);
+  #answer({ segments }: Batch, code: string, message: string): void {
+    for (const { work, from, to } of segments) {
+      for (let unit = from; unit < to; unit++) failUnit(work, unit, code, message);
     }
+  }
+
+  #wakeBy(time: number): void {
+    if (time >= this.#wakeAt) return;
+    this.#cancelWake();
+    this.#wakeAt = time;
+    this.#cancelWake = this.#clock.after(Math.max(1, time - this.#clock.monotonic()), () => {
+      this.#wakeAt = Number.POSITIVE_INFINITY;
+      this.#pump();
+    });
   }
 
   #sweepBy(time: number): void {
     if (time >= this.#sweepAt) return;
     this.#cancelSweep();
     this.#sweepAt = time;
-    this.#cancelSweep = this.#clock.after(Math.max(1, time - this.#clock.monotonic()), () => this.#sweep());
+    const wait = Math.max(SWEEP_MS, time - this.#clock.monotonic());
+    this.#cancelSweep = this.#clock.after(wait, () => this.#sweep());
   }
 
   /** Answers what has waited too long, also while there is no host. */
   #sweep(): void {
     this.#sweepAt = Number.POSITIVE_INFINITY;
     const now = this.#clock.monotonic();
-    let next = Number.POSITIVE_INFINITY;
-    for (const model of this.#models) {
-      for (const submission of model.queue) {
-        if (submission.deadline > now) next = Math.min(next, submission.deadline);
-        else model.failRest(submission, 'DEADLINE', late(model, submission, now));
+    let next = this.#queues.expire(now);
+    const look = (work: Work, unit: number): void => {
+      if (work.deadline > now) next = Math.min(next, work.deadline);
+      else failUnit(work, unit, 'DEADLINE', late(work, now));
+    };
+    for (const list of [this.#suspects, this.#retries]) for (const { work, unit } of list) look(work, unit);
+    for (const lane of this.#lanes()) {
+      for (const { segments } of lane.batches) {
+        for (const { work, from } of segments) if (work.strict && !work.answered(from)) look(work, from);
       }
-    }
-    for (const { model, submission, index } of this.#suspects) {
-      if (submission.deadline > now) next = Math.min(next, submission.deadline);
-      else model.fail(submission, index, 'DEADLINE', late(model, submission, now));
     }
     if (Number.isFinite(next)) this.#sweepBy(next);
   }
 }
+
+/** Whether another batch may go out. */
+const hasRoom = (lane: Lane): boolean =>
+  lane.batches.length === 0 ||
+  (lane.batches.length < MAX_IN_FLIGHT && lane.bytes < MAX_BYTES && lane.micros < AHEAD_US);

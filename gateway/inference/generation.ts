@@ -1,14 +1,14 @@
 import { asGatewayError, GatewayError } from '../errors.ts';
 import type { Clock } from '../ports/clock.ts';
-import type { ModelInput, ModelOutput, ModelState } from '../ports/inference.ts';
+import type { ModelState } from '../ports/inference.ts';
 import type { Log } from '../ports/log.ts';
-import { batchBytes, decodeBatch, encodeBatch } from './batch.ts';
 import { verifyHash } from './bundle.ts';
-import { FAILED } from './frames.ts';
+import { outputsOf } from './columns.ts';
 import { compareOutputs, type GoldenSample, readGolden } from './golden.ts';
-import { BLAME, type HostExit, HostProcess, hostError } from './host-process.ts';
+import { BLAME, type HostExit, HostProcess } from './host-process.ts';
+import type { Model } from './model.ts';
 import { rangeOf } from './plan.ts';
-import type { Model } from './submission.ts';
+import { probeWindow } from './probe.ts';
 
 /** A host with its models loaded and checked, ready to serve. */
 export interface Generation {
@@ -112,28 +112,11 @@ async function checkSample(host: HostProcess, model: Model, sample: GoldenSample
         'MODEL_GOLDEN',
         `${where}: window is ${rows} × ${columns}, the manifest says ${wantedRows ?? 'any'} × ${rangeOf(model.plan)}`,
       );
-    const output = await runOne(host, model, { window, rows, columns, state });
-    if (!output) throw new GatewayError('MODEL_GOLDEN', `${where}: an output is not a finite number`);
-    const difference = compareOutputs(output.outputs, outputs, sample.tolerance);
+    const { parts, failures } = await probeWindow(host, model, { values: window, rows, columns }, state);
+    const [part] = parts;
+    if (!part) throw new GatewayError('MODEL_GOLDEN', `${where}: ${failures[0]?.message}`);
+    const difference = compareOutputs(outputsOf(part, 0), outputs, sample.tolerance);
     if (difference) throw new GatewayError('MODEL_GOLDEN', `${where}: ${difference}`);
-    state = output.state;
+    state = part.states?.(0);
   }
-}
-
-function runOne(host: HostProcess, model: Model, item: ModelInput): Promise<ModelOutput | null> {
-  return new Promise((resolve, reject) => {
-    if (!host.alive) throw new GatewayError('MODEL_HOST', 'the model host has ended');
-    const id = host.nextId();
-    const place = host.reserve(batchBytes(model.plan, item, 1), {
-      id,
-      limitMs: model.bundle.manifest.limits.maxRun,
-      onReply: (header, frame) => {
-        if (header.status === FAILED) reject(hostError(frame));
-        else resolve(decodeBatch(model.plan, header, frame).output(0));
-      },
-      onLost: reject,
-    });
-    encodeBatch(model.plan, model.handle, id, [{ items: [item], from: 0, to: 1 }], place);
-    host.flush();
-  });
 }

@@ -3,29 +3,29 @@ import { asGatewayError, GatewayError } from '../errors.ts';
 import type { Alarms } from '../ports/alarms.ts';
 import type { Clock } from '../ports/clock.ts';
 import type {
+  BatchAnswer,
   Inference,
-  ModelAnswer,
-  ModelIdentity,
   ModelInfo,
-  ModelInput,
   RunOptions,
   TensorAnswer,
   TensorRequest,
+  WindowBatch,
 } from '../ports/inference.ts';
 import type { Log } from '../ports/log.ts';
-import { windowShape } from './batch.ts';
 import type { Bundle } from './bundle.ts';
-import { checkedInputs, decodeCall } from './calls.ts';
+import { Callers } from './callers.ts';
 import { Dispatcher } from './dispatcher.ts';
 import { LifeFile } from './life/file.ts';
 import { Life } from './life/life.ts';
 import type { NewVersionPolicy } from './life/record.ts';
+import { Model } from './model.ts';
 import type { ModelStats } from './model-stats.ts';
-import { planOf, rangeOf } from './plan.ts';
+import { planOf } from './plan.ts';
 import { scanBundles } from './registry.ts';
 import { DEFAULT_HOST_BYTES } from './spawn-host.ts';
-import { Model } from './submission.ts';
 import { Supervisor } from './supervisor.ts';
+import { checkWindows, WindowWork } from './window-work.ts';
+import { failUnit, type Work } from './work.ts';
 
 export interface InferenceOptions {
   /** Folders of bundle folders; the first that has a `name@version` counts. */
@@ -39,7 +39,7 @@ export interface InferenceOptions {
   readonly alarms: Alarms;
   /** References to load at start; others are loaded when first used. */
   readonly preload?: readonly string[];
-  /** Windows waiting before callers that do not want to wait are refused. */
+  /** Rows waiting in one priority before callers from outside are refused. */
   readonly maxWaiting?: number;
   /** Resident bytes beyond which the model host is replaced by a fresh one. */
   readonly maxHostRss?: number;
@@ -89,6 +89,8 @@ export interface InferenceService extends Inference {
 
 const GIB = 1024 ** 3;
 
+const stopping = (): GatewayError => new GatewayError('STOPPING', 'the gateway is stopping');
+
 /** How long `stop` lets batches finish. */
 const STOP_MS = 3000;
 
@@ -106,6 +108,7 @@ class InferenceParts implements InferenceService {
   readonly #supervisor: Supervisor;
   readonly #models = new Map<string, Model>();
   readonly #life: Life<Model>;
+  readonly #calls: Callers;
   #scanned = false;
   #stopping = false;
 
@@ -125,6 +128,12 @@ class InferenceParts implements InferenceService {
       dispatcher: this.#dispatcher,
       maxHostRss: options.maxHostRss ?? GIB,
       maxHostBytes: options.maxHostBytes ?? DEFAULT_HOST_BYTES,
+    });
+    this.#calls = new Callers({
+      clock,
+      find: (reference, routeKey) => this.#model(reference, routeKey),
+      submit: (work) => this.#submit(work),
+      stopping: () => this.#stopping,
     });
     const { installedDir, newVersion = 'live' } = options;
     this.#life = new Life({
@@ -169,7 +178,7 @@ class InferenceParts implements InferenceService {
   }
 
   model(reference: string): ModelInfo {
-    return infoOf(this.#model(reference));
+    return this.#model(reference).info;
   }
 
   list(): InstalledModel[] {
@@ -181,7 +190,7 @@ class InferenceParts implements InferenceService {
       const state = reason ? 'refused' : serving.has(model.key) ? 'serving' : 'installed';
       const { runtime, priceClass, card } = manifest;
       return {
-        ...infoOf(model),
+        ...model.info,
         folder,
         runtime,
         priceClass,
@@ -206,54 +215,45 @@ class InferenceParts implements InferenceService {
     this.#life.adopt();
   }
 
-  async run(
-    reference: string,
-    items: readonly ModelInput[],
-    options: RunOptions = {},
-  ): Promise<ModelAnswer[]> {
-    if (this.#stopping) throw new GatewayError('STOPPING', 'the gateway is stopping');
-    const model = this.#model(reference);
-    const { manifest } = model.bundle;
-    const refuse = options.whenFull === 'refuse';
-    // Callers that wait have the window in a journal: losing it to a default would be worse than answering late.
-    const deadline =
-      options.deadline ?? (refuse ? manifest.limits.deadline : undefined) ?? Number.POSITIVE_INFINITY;
-    const refused = this.#supervisor.refusedBecause(model);
-    const answers = this.#dispatcher.submit(model, items, { deadline, refuse }, (item) =>
-      refused ? { code: 'MODEL_REFUSED', message: refused.message } : wrongShape(model, item),
-    );
-    // Loading may take a while; what waits is answered when it serves, when it is refused, or at its deadline.
-    if (!refused && !this.#supervisor.serves(model))
-      this.#supervisor.ensure(model).catch((error: unknown) => {
-        const { code, message } = asGatewayError(error);
-        this.#dispatcher.fail(code, message, model);
-      });
-    const done = await answers;
-    if (this.#stopping && done.some((answer) => !answer.ok && answer.code === 'STOPPING'))
-      throw new GatewayError('STOPPING', 'the gateway is stopping');
-    return done;
+  run(reference: string, batch: WindowBatch, options: RunOptions): Promise<BatchAnswer> {
+    return new Promise((resolve, reject) => {
+      if (this.#stopping) throw stopping();
+      const model = this.#model(reference);
+      if (batch.windows.length === 0) {
+        resolve({ model: model.info, parts: [], failures: [] });
+        return;
+      }
+      checkWindows(model, batch);
+      const since = this.#options.clock.monotonic();
+      // The windows are in a journal: losing them to a default would be worse than answering late.
+      const { account, deadline = Number.POSITIVE_INFINITY } = options;
+      const terms = { priority: 'pipeline', account, since, deadline: since + deadline } as const;
+      const answered = (answer: BatchAnswer): void => {
+        if (this.#stopping && answer.failures.some(({ code }) => code === 'STOPPING')) reject(stopping());
+        else resolve(answer);
+      };
+      this.#submit(new WindowWork(model, batch, terms, answered));
+    });
   }
 
-  async infer(reference: string, request: TensorRequest): Promise<TensorAnswer> {
-    if (this.#stopping) throw new GatewayError('STOPPING', 'the gateway is stopping');
-    let identity: ModelIdentity | undefined;
-    try {
-      const model = this.#model(reference, request.routeKey);
-      const { name, version, sha256 } = model.bundle.manifest;
-      identity = { name, version, sha256 };
-      const inputs = checkedInputs(model.key, model.plan, request.inputs);
-      const since = this.#options.clock.monotonic();
-      await this.#supervisor.ensure(model);
-      const count = model.plan.batched ? inputs[0]!.shape[0]! : 1;
-      const [header, frame] = await this.#dispatcher.call(model, inputs, count);
-      const outputs = decodeCall(model.plan, header, frame);
-      const computeUs = Math.max(1, Math.ceil(header.micros));
-      const queueUs = Math.max(0, Math.round((this.#options.clock.monotonic() - since) * 1000) - computeUs);
-      return { ok: true, model: identity, outputs, computeUs, queueUs };
-    } catch (error) {
-      const { code, message } = asGatewayError(error);
-      return { ok: false, model: identity, code, message };
+  infer(reference: string, request: TensorRequest): Promise<TensorAnswer> {
+    return this.#calls.infer(reference, request);
+  }
+
+  /** Loading may take a while; what waits is answered when it serves, when it is refused, or at its deadline. */
+  #submit(work: Work): void {
+    const { model } = work;
+    const refused = this.#supervisor.refusedBecause(model);
+    if (refused) {
+      for (let unit = 0; unit < work.units; unit++) failUnit(work, unit, 'MODEL_REFUSED', refused.message);
+      return;
     }
+    this.#dispatcher.submit(work);
+    if (this.#supervisor.serves(model)) return;
+    this.#supervisor.ensure(model).catch((error: unknown) => {
+      const { code, message } = asGatewayError(error);
+      this.#dispatcher.fail(code, message, model);
+    });
   }
 
   versions(name: string): readonly string[] {
@@ -289,54 +289,4 @@ class InferenceParts implements InferenceService {
     if (!this.#scanned) this.rescan();
     return this.#life.route(reference, routeKey).model;
   }
-}
-
-function infoOf({ bundle: { manifest }, plan }: Model): ModelInfo {
-  return {
-    name: manifest.name,
-    version: manifest.version,
-    sha256: manifest.sha256,
-    features: manifest.features,
-    ...(manifest.columns ? { columns: manifest.columns } : {}),
-    rows: manifest.rows,
-    recurrent: manifest.state.length > 0 || manifest.preprocess.some((step) => step.step === 'context'),
-    maxBatch: manifest.limits.maxBatch,
-    inputs: plan.face.map(({ name, datatype, shape }) => ({ name, datatype, shape })),
-    outputs: plan.results.map(({ name, datatype, shape }) => ({ name, datatype, shape })),
-  };
-}
-
-function wrongShape(
-  { bundle, plan, key }: Model,
-  item: ModelInput,
-): { code: string; message: string } | null {
-  const { rows } = bundle.manifest;
-  const { columns, minColumns } = plan;
-  const wrong = (message: string) => ({ code: 'MODEL_SHAPE', message });
-  if (
-    item.columns < minColumns ||
-    item.columns > columns ||
-    item.rows < 1 ||
-    (rows !== undefined && item.rows !== rows)
-  )
-    return wrong(
-      `${key} takes windows of ${rows ?? 'any'} rows × ${rangeOf(plan)} columns, got ${item.rows} × ${item.columns}`,
-    );
-  if (item.window.length !== item.rows * item.columns)
-    return wrong(`a window of ${item.rows} × ${item.columns} has ${item.window.length} values`);
-  if (item.window.length * 8 > plan.maxTensorBytes)
-    return wrong(`a window of ${item.window.length} values is larger than limits.maxTensorBytes of ${key}`);
-  if (!plan.window) return wrong(`${key} takes no windows`);
-  try {
-    windowShape(plan, 1, item);
-  } catch (error) {
-    return wrong(asGatewayError(error).message);
-  }
-  if (!item.state) return null;
-  for (const slot of plan.slots) {
-    const values = item.state[slot.name];
-    if (values?.length !== slot.size)
-      return wrong(`state "${slot.name}" of ${key} has ${slot.size} values, got ${values?.length ?? 'none'}`);
-  }
-  return null;
 }

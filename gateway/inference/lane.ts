@@ -1,11 +1,14 @@
 import type { HostProcess } from './host-process.ts';
-import type { Model, Segment } from './submission.ts';
+import type { Model } from './model.ts';
+import type { Segment } from './work.ts';
 
 /** What one request to a host holds. */
 export interface Batch {
   readonly model: Model;
   readonly segments: readonly Segment[];
   readonly bytes: number;
+  /** About how long it takes, microseconds. */
+  readonly micros: number;
   /** Set when it is one suspect with nothing beside it: how much speaks against it already. */
   readonly suspicion?: number;
 }
@@ -20,6 +23,8 @@ export class Lane {
    */
   readonly batches: Batch[] = [];
   bytes = 0;
+  /** About how long everything in it takes, microseconds. */
+  micros = 0;
   #onEmpty: (() => void) | null = null;
 
   constructor(host: HostProcess, models: ReadonlySet<Model>) {
@@ -30,11 +35,15 @@ export class Lane {
   add(batch: Batch): void {
     this.batches.push(batch);
     this.bytes += batch.bytes;
+    this.micros += batch.micros;
   }
 
   /** Takes out the oldest, which has been answered. */
   removeFirst(): void {
-    this.bytes -= this.batches.shift()?.bytes ?? 0;
+    const batch = this.batches.shift();
+    if (!batch) return;
+    this.bytes -= batch.bytes;
+    this.micros -= batch.micros;
     if (this.batches.length === 0) this.#onEmpty?.();
   }
 
@@ -46,6 +55,7 @@ export class Lane {
   /** Empties it and returns what was in it. */
   takeAll(): Batch[] {
     this.bytes = 0;
+    this.micros = 0;
     const batches = this.batches.splice(0);
     this.#onEmpty?.();
     return batches;

@@ -146,6 +146,9 @@ const limitsSection = z.strictObject({
   deadline: duration
     .optional()
     .describe('How long a request from outside may wait when it names no deadline; pipelines wait'),
+  maxDelay: duration
+    .prefault('0s')
+    .describe('How long a batch that is not full waits for more; 0: only while the host is busy'),
   maxRun: duration
     .prefault('10s')
     .describe('A run that takes longer is taken for hung: the model host is restarted'),

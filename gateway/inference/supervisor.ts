@@ -5,7 +5,7 @@ import type { Log } from '../ports/log.ts';
 import type { Dispatcher } from './dispatcher.ts';
 import { type Generation, makeGeneration } from './generation.ts';
 import type { HostExit, HostProcess } from './host-process.ts';
-import type { Model } from './submission.ts';
+import type { Model } from './model.ts';
 
 const HEARTBEAT_MS = 2000;
 /** The first restarts of a minute are at once; from then on each waits twice as long, at most this. */

@@ -1,19 +1,19 @@
 import { BLAME, type HostExit } from './host-process.ts';
 import type { Batch } from './lane.ts';
-import type { Model, Submission } from './submission.ts';
+import type { Model } from './model.ts';
+import type { Work } from './work.ts';
 
-/** An item that was in a host when it ended, or in a batch that failed: it runs alone next. */
+/** A unit that was in a host when it ended, or in a batch that failed: it runs alone next. */
 export interface Suspect {
-  readonly model: Model;
-  readonly submission: Submission;
-  readonly index: number;
+  readonly work: Work;
+  readonly unit: number;
   /** Sum of {@link BLAME} of the ends it was part of. */
   readonly suspicion: number;
 }
 
 const POISON_AT = 2;
 
-/** Items that run alone, oldest first, so that the next end of a host names the one that ended it. */
+/** Units that run alone, oldest first, so that the next end of a host names the one that ended it. */
 export class Suspects {
   #items: Suspect[] = [];
 
@@ -26,7 +26,7 @@ export class Suspects {
     this.#add(batch, 0);
   }
 
-  /** Takes in what a host held that has ended; returns whether it was one poison item, which is not taken in. */
+  /** Takes in what a host held that has ended; returns whether it was one poison unit, which is not taken in. */
   addLost(batch: Batch, kind: HostExit['kind']): boolean {
     const suspicion = (batch.suspicion ?? 0) + BLAME[kind];
     const poison = batch.suspicion !== undefined && suspicion >= POISON_AT - 1e-9;
@@ -38,14 +38,14 @@ export class Suspects {
   next(): Suspect | undefined {
     for (;;) {
       const suspect = this.#items.shift();
-      if (!suspect?.submission.answered(suspect.index)) return suspect;
+      if (!suspect?.work.answered(suspect.unit)) return suspect;
     }
   }
 
   /** Takes out those of a model, or all. */
   take(only?: Model): Suspect[] {
-    const taken = this.#items.filter(({ model }) => !only || model === only);
-    this.#items = this.#items.filter(({ model }) => only && model !== only);
+    const taken = this.#items.filter(({ work }) => !only || work.model === only);
+    this.#items = this.#items.filter(({ work }) => only && work.model !== only);
     return taken;
   }
 
@@ -53,9 +53,9 @@ export class Suspects {
     return this.#items[Symbol.iterator]();
   }
 
-  #add({ model, segments }: Batch, suspicion: number): void {
-    for (const { submission, from, to } of segments) {
-      for (let index = from; index < to; index++) this.#items.push({ model, submission, index, suspicion });
+  #add({ segments }: Batch, suspicion: number): void {
+    for (const { work, from, to } of segments) {
+      for (let unit = from; unit < to; unit++) this.#items.push({ work, unit, suspicion });
     }
   }
 }

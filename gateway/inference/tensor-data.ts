@@ -45,6 +45,10 @@ const ARRAYS = {
 /** Whether these are elements of BYTES. */
 export const isBytes = (data: TensorData): data is readonly Uint8Array[] => Array.isArray(data);
 
+/** Whether data is held by the kind of array that its datatype has. */
+export const arrayFits = (datatype: Datatype, data: TensorData): boolean =>
+  datatype === 'BYTES' ? isBytes(data) : data instanceof ARRAYS[datatype];
+
 /** Elements of a shape without free dimensions. */
 export function elements(shape: readonly number[]): number {
   let count = 1;

@@ -6,9 +6,9 @@ import { type Bundle, readBundle } from './bundle.ts';
 import { makeGeneration } from './generation.ts';
 import { readGolden } from './golden.ts';
 import { HostProcess } from './host-process.ts';
+import { Model } from './model.ts';
 import { planOf } from './plan.ts';
 import { DEFAULT_HOST_BYTES } from './spawn-host.ts';
-import { Model } from './submission.ts';
 
 /** What looking at models outside the service needs. */
 export interface VerifyOptions {

@@ -105,7 +105,10 @@ function knownFields(sources: readonly (StreamConfig | undefined)[]): Map<string
   for (const source of sources) {
     if (source?.fields === undefined) return undefined;
     for (const [name, field] of Object.entries(source.fields)) {
-      known.set(sources.length > 1 ? `${source.id}.${name}` : name, field.type !== 'string');
+      known.set(
+        sources.length > 1 ? `${source.id}.${name}` : name,
+        ['number', 'boolean', 'array'].includes(field.type),
+      );
     }
   }
   return known;

@@ -1,6 +1,13 @@
 import { asGatewayError, type ErrorCode, GatewayError } from '../errors.ts';
 import type { Clock } from '../ports/clock.ts';
-import type { Inference, ModelAnswer, ModelInfo, ModelInput } from '../ports/inference.ts';
+import type {
+  AnsweredPart,
+  BatchAnswer,
+  Inference,
+  ModelInfo,
+  WindowBatch,
+  WindowFailure,
+} from '../ports/inference.ts';
 import type { Log } from '../ports/log.ts';
 import type { ClosedWindow } from '../stream/window.ts';
 import { Backoff, LOCAL } from '../system/backoff.ts';
@@ -10,9 +17,61 @@ import { KeptStates } from './kept-states.ts';
 /** Answers that say that no model serves, and nothing about the window: it waits. */
 const ABSENT: ReadonlySet<string> = new Set<ErrorCode>(['MODEL_REFUSED', 'MODEL_HOST', 'STOPPING']);
 
-const NO_ANSWER: ModelAnswer = { ok: false, code: 'INTERNAL', message: 'the model host gave no answer' };
+const NO_ANSWER = { code: 'INTERNAL', message: 'the model host gave no answer' };
+
+/** Why a window has no outputs. */
+export type Failure = Omit<WindowFailure, 'index'>;
+
+/** What became of each window: outputs in the part that holds it, or a failure. */
+export class Answers {
+  readonly #parts: (AnsweredPart | undefined)[];
+  readonly #places: Uint32Array;
+  readonly #failures: (Failure | undefined)[];
+  readonly #models: ModelInfo[];
+
+  constructor(count: number) {
+    this.#parts = new Array(count).fill(undefined);
+    this.#places = new Uint32Array(count);
+    this.#failures = new Array(count).fill(undefined);
+    this.#models = new Array(count);
+  }
+
+  /** The part that holds the outputs of a window; undefined when it has failed. */
+  part(window: number): AnsweredPart | undefined {
+    return this.#parts[window];
+  }
+
+  /** The place of a window in its part. */
+  place(window: number): number {
+    return this.#places[window]!;
+  }
+
+  /** The version that answered a window that has a part. */
+  model(window: number): ModelInfo {
+    return this.#models[window]!;
+  }
+
+  failure(window: number): Failure {
+    return this.#failures[window] ?? NO_ANSWER;
+  }
+
+  /** Takes in what a batch was answered; `indexes` are the windows in it. */
+  add(indexes: readonly number[], { model, parts, failures }: BatchAnswer): void {
+    for (const part of parts) {
+      for (let n = part.from; n < part.to; n++) {
+        const window = indexes[n]!;
+        this.#parts[window] = part;
+        this.#models[window] = model;
+        this.#places[window] = n - part.from;
+      }
+    }
+    for (const failure of failures) this.#failures[indexes[failure.index]!] = failure;
+  }
+}
 
 export interface ModelCallsOptions {
+  /** Whose share of a busy model it takes. */
+  readonly account: string;
   /** `name` or `name@version`. */
   readonly model: string;
   readonly columns: number;
@@ -61,60 +120,79 @@ export class ModelCalls {
    * Answers in the order of `windows`. A recurrent model gets each key at most once per batch, in order, with the
    * state its last answer left. Rejects only when stopping.
    */
-  async answer(windows: readonly ClosedWindow[], patience: Patience): Promise<ModelAnswer[]> {
-    const answers = new Array<ModelAnswer>(windows.length);
+  async answer(windows: readonly ClosedWindow[], patience: Patience): Promise<Answers> {
+    const answers = new Answers(windows.length);
     const waves = this.#info.recurrent ? wavesOf(windows) : [windows.map((_, i) => i)];
     const size = Math.max(1, this.#info.maxBatch);
     for (const wave of waves) {
       const batches: Promise<void>[] = [];
-      for (let from = 0; from < wave.length; from += size) {
-        batches.push(this.#batch(wave.slice(from, from + size), windows, answers, patience));
+      for (const group of bySize(wave, windows)) {
+        for (let from = 0; from < group.length; from += size)
+          batches.push(this.#batch(group.slice(from, from + size), windows, answers, patience));
       }
       await Promise.all(batches);
     }
     return answers;
   }
 
+  /** Windows of one size. */
   async #batch(
     indexes: readonly number[],
     windows: readonly ClosedWindow[],
-    answers: ModelAnswer[],
+    answers: Answers,
     patience: Patience,
   ): Promise<void> {
     const { columns } = this.#options;
     const { recurrent } = this.#info;
-    const items = indexes.map((i): ModelInput => {
-      const { key, values, rows } = windows[i]!;
-      return { state: recurrent ? this.states.get(key) : undefined, window: values, rows, columns };
-    });
-    const answered = await this.#ask(items, patience);
+    const batch = {
+      rows: windows[indexes[0]!]!.rows,
+      columns,
+      windows: indexes.map((i) => windows[i]!.values),
+      ...(recurrent ? { states: indexes.map((i) => this.states.get(windows[i]!.key)) } : {}),
+    };
+    const answered = await this.#ask(batch, patience);
     this.batches++;
-    for (let n = 0; n < indexes.length; n++) {
-      const i = indexes[n]!;
-      const answer = answered[n] ?? NO_ANSWER;
-      answers[i] = answer;
-      if (recurrent && answer.ok && answer.output.state)
-        this.states.set(windows[i]!.key, answer.output.state);
+    answers.add(indexes, answered);
+    for (const { states, from, to } of answered.parts) {
+      if (!states) continue;
+      for (let n = from; n < to; n++) this.states.set(windows[indexes[n]!]!.key, states(n - from));
     }
   }
 
-  async #ask(items: readonly ModelInput[], { deadline, signal }: Patience): Promise<ModelAnswer[]> {
-    const { inference, model, clock, log } = this.#options;
+  async #ask(batch: WindowBatch, { deadline, signal }: Patience): Promise<BatchAnswer> {
+    const { inference, model, account, clock, log } = this.#options;
     for (const backoff = new Backoff(LOCAL); ; ) {
       try {
-        const answers = await inference.run(model, items, { deadline });
-        const absent = answers.find((answer) => !answer.ok && ABSENT.has(answer.code));
-        if (absent === undefined || absent.ok) return answers;
+        const answer = await inference.run(model, batch, { account, deadline });
+        const absent = answer.failures.find(({ code }) => ABSENT.has(code));
+        if (absent === undefined) return answer;
         throw new GatewayError(absent.code as ErrorCode, absent.message);
       } catch (error) {
         const { code, message } = asGatewayError(error);
         if (signal.aborted || code === 'STOPPING') throw error;
+        if (code === 'MODEL_SHAPE') return this.#none(batch, { code, message });
         const delay = backoff.next();
         log.warn({ code, retryMs: delay }, `model ${model}: no answer (${message}), trying again`);
         await pause(clock, delay, signal);
       }
     }
   }
+
+  /** The model takes no windows of this size, whatever is in them. */
+  #none({ windows }: WindowBatch, failure: Failure): BatchAnswer {
+    return {
+      model: this.#info,
+      parts: [],
+      failures: windows.map((_, index) => ({ index, ...failure })),
+    };
+  }
+}
+
+/** Indexes in groups of windows of one size. */
+function bySize(indexes: readonly number[], windows: readonly ClosedWindow[]): (readonly number[])[] {
+  const rows = windows[indexes[0]!]?.rows;
+  if (indexes.every((i) => windows[i]!.rows === rows)) return indexes.length === 0 ? [] : [indexes];
+  return [...Map.groupBy(indexes, (i) => windows[i]!.rows).values()];
 }
 
 /** Indexes in waves that hold each key at most once, in order per key. */

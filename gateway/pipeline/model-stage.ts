@@ -1,10 +1,10 @@
 import type { Clock } from '../ports/clock.ts';
-import type { ModelAnswer, ModelOutput } from '../ports/inference.ts';
+import type { ModelInfo } from '../ports/inference.ts';
 import type { Meter, Usage } from '../ports/meter.ts';
 import type { NewRecord } from '../store/types.ts';
 import type { ClosedWindow } from '../stream/window.ts';
 import { Histogram } from './histogram.ts';
-import type { ModelCalls } from './model-calls.ts';
+import type { Answers, ModelCalls } from './model-calls.ts';
 import type { ResultText } from './result-json.ts';
 import type { Outcome, Stage } from './unit.ts';
 
@@ -87,7 +87,7 @@ export class ModelStage implements Stage<ClosedWindow> {
 
   async run(windows: readonly ClosedWindow[], snapshot: boolean, signal: AbortSignal): Promise<Outcome> {
     const { clock, text } = this.#options;
-    text.use(this.#calls.lookUp());
+    this.#calls.lookUp();
     const startedAt = clock.now();
     const [live, stale] = this.#inTime(windows, startedAt);
     const answers = await this.#calls.answer(live, { deadline: this.#patience, signal });
@@ -97,17 +97,20 @@ export class ModelStage implements Stage<ClosedWindow> {
     const unanswered: ClosedWindow[] = [];
     for (let i = 0; i < live.length; i++) {
       const window = live[i]!;
-      const answer = answers[i]!;
+      const part = answers.part(i);
       const { key: device, time } = window;
-      if (answer.ok) {
-        const value = text.document(device, time, window.ordinal, answer.output.outputs);
+      if (part) {
+        const model = answers.model(i);
+        text.use(model);
+        const value = text.document(device, time, window.ordinal, part.columns, answers.place(i));
         results.push({ device, time, flags: 0, value });
-        if (this.#options.meter) uses.push(this.#usage(window, answer.output, value, startedAt));
+        if (this.#options.meter) uses.push(this.#usage(window, model, part.computeUs, value, startedAt));
         continue;
       }
       unanswered.push(window);
-      if (SHED.has(answer.code)) continue;
-      rejects.push({ device, time, flags: 0, value: this.#rejection(window, answer.code, answer.message) });
+      const { code, message } = answers.failure(i);
+      if (SHED.has(code)) continue;
+      rejects.push({ device, time, flags: 0, value: this.#rejection(window, code, message) });
     }
     const state: { key: string; bytes: Uint8Array }[] = [];
     if (snapshot) this.#calls.states.snapshot((key, bytes) => state.push({ key, bytes }));
@@ -130,15 +133,11 @@ export class ModelStage implements Stage<ClosedWindow> {
     };
   }
 
-  #tell(
-    windows: readonly ClosedWindow[],
-    answers: readonly ModelAnswer[],
-    results: readonly NewRecord<string>[],
-  ): void {
+  #tell(windows: readonly ClosedWindow[], answers: Answers, results: readonly NewRecord<string>[]): void {
     const { clock, published } = this.#options;
     const now = clock.now();
     for (let i = 0; i < windows.length; i++) {
-      if (answers[i]!.ok) this.latency.record(now - windows[i]!.arrival);
+      if (answers.part(i)) this.latency.record(now - windows[i]!.arrival);
     }
     for (const { device, value } of results) published(device, value);
   }
@@ -167,16 +166,22 @@ export class ModelStage implements Stage<ClosedWindow> {
     return JSON.stringify({ id, pipeline, device, time, code, message, rows, columns, f64 });
   }
 
-  #usage(window: ClosedWindow, output: ModelOutput, answer: string, startedAt: number): Usage {
+  #usage(
+    window: ClosedWindow,
+    model: ModelInfo,
+    computeUs: number,
+    answer: string,
+    startedAt: number,
+  ): Usage {
     const { text, columns } = this.#options;
     const { values, rows } = window;
     const requestId = text.id(window.key, window.time, window.ordinal);
     return {
       requestId,
       account: this.#account,
-      model: this.#calls.info,
+      model,
       startedAt,
-      computeUs: Math.round(output.computeUs),
+      computeUs: Math.round(computeUs),
       bytesIn: values.byteLength,
       bytesOut: Buffer.byteLength(answer),
       request: `{"id":${JSON.stringify(requestId)},"rows":${rows},"columns":${columns},"f64":"${base64(values)}"}`,

@@ -122,7 +122,14 @@ function build(parts: PipelineParts): Running {
   const model = inference.model(pipeline.model);
   const plan = planColumns(pipeline, model, parts.sourceConfigs);
   const columns = new Columns(plan.names);
-  const calls = new ModelCalls({ model: pipeline.model, columns: columns.count, inference, clock, log });
+  const calls = new ModelCalls({
+    account: `pipeline/${id}`,
+    model: pipeline.model,
+    columns: columns.count,
+    inference,
+    clock,
+    log,
+  });
   const stage = new ModelStage({
     pipeline: id,
     columns: columns.count,

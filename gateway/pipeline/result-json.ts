@@ -1,4 +1,5 @@
-import type { ModelInfo, OutputValue } from '../ports/inference.ts';
+import type { ModelInfo, OutputColumn } from '../ports/inference.ts';
+import { shortestDecimal } from '../system/decimal.ts';
 
 /** The texts of one device's results that never change. */
 interface DeviceText {
@@ -40,17 +41,19 @@ export class ResultText {
     return `${this.#device(device).id}${time}-${ordinal}`;
   }
 
+  /** @param place of the window in the part that `columns` are of */
   document(
     device: string,
     time: number,
     ordinal: number,
-    outputs: Readonly<Record<string, OutputValue>>,
+    columns: readonly OutputColumn[],
+    place: number,
   ): string {
     const texts = this.#device(device);
     let text = `${texts.head}${time}-${ordinal}${texts.middle}${time}${this.#model}`;
     let separator = '';
-    for (const name in outputs) {
-      text += separator + this.#name(name) + outputText(outputs[name]!);
+    for (const column of columns) {
+      text += separator + this.#name(column.name) + outputText(column, place);
       separator = ',';
     }
     return `${text}}}`;
@@ -81,17 +84,18 @@ export class ResultText {
   }
 }
 
-/** As JSON.stringify writes it: numbers JSON cannot hold become null. */
-function outputText(value: OutputValue): string {
-  if (typeof value === 'number') return numberText(value);
-  if (typeof value !== 'object') return JSON.stringify(value);
+/** The value of one window as JSON: one number or text, or a list of them. */
+function outputText(column: OutputColumn, place: number): string {
+  const { per } = column;
+  if (per === 1) return elementText(column, place);
+  const end = (place + 1) * per;
   let text = '[';
-  for (let i = 0; i < value.length; i++) {
-    const element = value[i]!;
-    text +=
-      (i === 0 ? '' : ',') + (typeof element === 'number' ? numberText(element) : JSON.stringify(element));
-  }
+  for (let at = place * per; at < end; at++) text += (text.length === 1 ? '' : ',') + elementText(column, at);
   return `${text}]`;
 }
 
-const numberText = (value: number): string => (Number.isFinite(value) ? String(value) : 'null');
+function elementText({ kind, labels, single, data }: OutputColumn, at: number): string {
+  const value = data[at]!;
+  if (kind === 'numbers') return String(single ? shortestDecimal(value) : value);
+  return kind === 'boolean' ? String(value === 1) : JSON.stringify(labels![value]);
+}

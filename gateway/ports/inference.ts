@@ -1,4 +1,3 @@
-import type { NumericArray } from './reading.ts';
 import type { Tensor, TensorSpec } from './tensor.ts';
 
 /** What the core needs to know about a model that serves. */
@@ -82,20 +81,20 @@ export interface WindowBatch {
 /** Opaque per-device state of a recurrent model: name → values. The caller stores and returns it. */
 export type ModelState = Readonly<Record<string, Float32Array>>;
 
-/** Output by name: a number, a label, or numbers in row-major order. */
-export type OutputValue = number | string | boolean | readonly number[];
+/** Output by name: a number, a label, or a list of either in row-major order. */
+export type OutputValue = number | string | boolean | readonly number[] | readonly string[];
 
 /** One output of several windows, all values finite. */
 export interface OutputColumn {
   readonly name: string;
-  readonly kind: 'numbers' | 'label' | 'boolean';
-  /** For `label`: what each number stands for. */
+  readonly kind: 'numbers' | 'label' | 'boolean' | 'text';
+  /** For `label` what each number stands for; for `text` the values themselves. */
   readonly labels: readonly string[] | undefined;
   /** Whether the numbers are float32, so that nine digits tell them apart. */
   readonly single: boolean;
   /** Values of each window. */
   readonly per: number;
-  /** One window after the other; labels by their place, booleans as 0 and 1. */
+  /** One window after the other; labels and texts by their place, booleans as 0 and 1. */
   readonly data: Float32Array | Float64Array;
 }
 

@@ -10,7 +10,6 @@ import { cpus, loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInference } from '../../gateway/inference/index.ts';
 import { createOnnxRunner } from '../../gateway/inference/runners/onnx.ts';
-import type { ModelInput } from '../../gateway/ports/inference.ts';
 import { systemClock } from '../../gateway/system/clock.ts';
 import { writeBundle } from '../inference/bundles.ts';
 import { recordingAlarms } from '../support/alarms.ts';
@@ -23,6 +22,7 @@ const BATCH = 128;
 const COLUMNS = 16;
 /** Calls outstanding: what several pipelines have together. */
 const CALLS = 48;
+const PIPELINES = 4;
 
 const reference = process.argv.indexOf('--reference');
 if (reference > 0) await serveReference(process.argv[reference + 1]!);
@@ -66,12 +66,7 @@ async function bench(): Promise<void> {
   const windows = Array.from({ length: BATCH }, (_, i) =>
     Float64Array.from({ length: COLUMNS }, (_, c) => Math.sin(i * COLUMNS + c)),
   );
-  const items: ModelInput[] = windows.map((window) => ({
-    window,
-    rows: 1,
-    columns: COLUMNS,
-    state: undefined,
-  }));
+  const batch = { rows: 1, columns: COLUMNS, windows };
   const inProcess = (): Promise<number> =>
     new Promise((resolve) => {
       child.once('message', (rate) => resolve(Number(rate)));
@@ -83,8 +78,8 @@ async function bench(): Promise<void> {
     let left = Math.ceil(ROWS / BATCH);
     const caller = async (): Promise<void> => {
       while (left-- > 0) {
-        const answers = await inference.run('mlp', items);
-        if (!answers.every((answer) => answer.ok)) throw new Error('an item failed');
+        const { failures } = await inference.run('mlp', batch, { account: `pipeline/${left % PIPELINES}` });
+        if (failures.length > 0) throw new Error(failures[0]!.message);
       }
     };
     await Promise.all(Array.from({ length: CALLS }, caller));

@@ -1,7 +1,7 @@
 import { resultStream } from '../../gateway/config/names.ts';
 import { Pipeline } from '../../gateway/pipeline/pipeline.ts';
 import { StreamSource } from '../../gateway/pipeline/stream-source.ts';
-import type { Inference, ModelAnswer } from '../../gateway/ports/inference.ts';
+import type { AnsweredPart, Inference } from '../../gateway/ports/inference.ts';
 import type { ReadingValue } from '../../gateway/ports/reading.ts';
 import { textCodec } from '../../gateway/store/codecs.ts';
 import type { JournalRecord, JournalStream, Store } from '../../gateway/store/types.ts';
@@ -52,10 +52,19 @@ function journal(): { stream: JournalStream<ReadingValue>; more: () => void } {
   return { stream: stream as unknown as JournalStream<ReadingValue>, more: () => listener() };
 }
 
-const ANSWER: ModelAnswer = {
-  ok: true,
-  output: { outputs: { score: 0.123456789, label: 'normal' }, state: undefined, computeUs: 3 },
-};
+const SCORES = Float32Array.from({ length: 128 }, (_, i) => Math.sin(i));
+const LABELS = new Float32Array(128);
+
+const answered = (count: number): AnsweredPart => ({
+  from: 0,
+  to: count,
+  columns: [
+    { name: 'score', kind: 'numbers', labels: undefined, single: true, per: 1, data: SCORES },
+    { name: 'label', kind: 'label', labels: ['normal'], single: true, per: 1, data: LABELS },
+  ],
+  states: undefined,
+  computeUs: 3,
+});
 
 const inference: Inference = {
   model: () => ({
@@ -72,7 +81,11 @@ const inference: Inference = {
   infer: () => Promise.reject(new Error('windows only')),
   versions: () => ['1.0.0'],
   ready: () => true,
-  run: async (_, items) => items.map(() => ANSWER),
+  run: async (reference, { windows }) => ({
+    model: inference.model(reference),
+    parts: [answered(windows.length)],
+    failures: [],
+  }),
 };
 
 async function round(): Promise<object> {

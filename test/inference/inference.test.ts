@@ -6,7 +6,7 @@ import { expandingModel, loopingModel, mlpModel } from '../support/onnx.ts';
 import { temporaryFolder } from '../support/tmp.ts';
 import { until } from '../support/until.ts';
 import { writeBundle } from './bundles.ts';
-import { loopingManifest, mlpManifest, rowItems, startInference, summary } from './service.ts';
+import { loopingManifest, mlpManifest, rowItems, runItems, startInference, summary } from './service.ts';
 
 const rows = (count: number, columns: number): number[][] =>
   Array.from({ length: count }, (_, i) =>
@@ -19,7 +19,7 @@ test('concurrent calls for one model share runs, and every item gets its own ans
   const { inference } = await startInference(dir, { preload: ['mlp'] });
   const all = rows(300, 4);
   const calls = Array.from({ length: 100 }, (_, i) =>
-    inference.run('mlp', rowItems(all.slice(i * 3, i * 3 + 3))),
+    runItems(inference, 'mlp', rowItems(all.slice(i * 3, i * 3 + 3))),
   );
   const found = (await Promise.all(calls)).flat();
   const direct = await createOnnxRunner().load(join(folder, 'model.onnx'));
@@ -29,10 +29,10 @@ test('concurrent calls for one model share runs, and every item gets its own ans
     });
     const answer = found[i]!;
     if (!answer.ok) throw new Error(answer.message);
-    const values = answer.output.outputs.out as number[];
+    const values = answer.outputs.out as number[];
     for (const [v, value] of values.entries()) expect(value).toBeCloseTo(output!.data[v] as number, 5);
-    expect(answer.output.computeUs).toBeGreaterThanOrEqual(1);
-    expect(Number.isInteger(answer.output.computeUs)).toBe(true);
+    expect(answer.computeUs).toBeGreaterThanOrEqual(1);
+    expect(Number.isInteger(answer.computeUs)).toBe(true);
   }
   await direct.dispose();
   const stats = inference.stats().models['mlp@1']!;
@@ -48,36 +48,36 @@ test('a model whose batch is fixed at 1 is run window by window', async () => {
   writeBundle(dir, { name: 'many', model: mlpModel([4, 3]), manifest: mlpManifest(4, 3) });
   const { inference } = await startInference(dir);
   const items = rowItems(rows(10, 4));
-  const expected = summary(await inference.run('many', items), 'out') as number[][];
+  const expected = summary(await runItems(inference, 'many', items), 'out') as number[][];
   for (const name of ['one', 'claims-more']) {
-    const found = summary(await inference.run(name, items), 'out') as number[][];
+    const found = summary(await runItems(inference, name, items), 'out') as number[][];
     for (const [i, values] of found.entries())
       for (const [v, value] of values.entries()) expect(value).toBeCloseTo(expected[i]![v]!, 5);
   }
 });
 
-test('windows that do not fit are answered one by one with a code', async () => {
+test('windows of a size the model does not take are refused, and a number that is not finite is one failure', async () => {
   const dir = temporaryFolder();
   writeBundle(dir, { name: 'mlp', model: mlpModel([2, 1]), manifest: mlpManifest(2, 1) });
   const { inference } = await startInference(dir);
   const [good] = rowItems([[1, 2]]);
-  const answers = await inference.run('mlp', [
-    good!,
+  const wrong = [
     { ...good!, columns: 3 },
     { ...good!, rows: 2 },
     { ...good!, window: Float64Array.of(1) },
-    { ...good!, window: Float64Array.of(Number.NaN, 1) },
-    good!,
-  ]);
-  expect(summary(answers, 'out')).toEqual([
+    { ...good!, window: Float64Array.of(1, 2), rows: 0 },
+  ];
+  for (const item of wrong)
+    await expect(runItems(inference, 'mlp', [item])).rejects.toMatchObject({ code: 'MODEL_SHAPE' });
+  const bad = { ...good!, window: Float64Array.of(Number.NaN, 1) };
+  expect(summary(await runItems(inference, 'mlp', [good!, bad, good!, bad]), 'out')).toEqual([
     expect.any(Number),
-    'MODEL_SHAPE',
-    'MODEL_SHAPE',
-    'MODEL_SHAPE',
     'MODEL_OUTPUT',
     expect.any(Number),
+    'MODEL_OUTPUT',
   ]);
-  await expect(inference.run('other', [])).rejects.toMatchObject({
+  expect(inference.stats().models['mlp@1']!.failures).toEqual({ MODEL_OUTPUT: 2 });
+  await expect(runItems(inference, 'other', [good!])).rejects.toMatchObject({
     code: 'MODEL_MISSING',
     message: 'no model "other"; installed: mlp@1',
   });
@@ -88,13 +88,13 @@ test('killing the host again and again under load loses nothing', async () => {
   writeBundle(dir, { name: 'mlp', model: mlpModel([4, 8, 3]), manifest: mlpManifest(4, 3) });
   const { inference, alarms } = await startInference(dir, { preload: ['mlp'] });
   const items = rowItems(rows(64, 4));
-  const reference = summary(await inference.run('mlp', items), 'out');
+  const reference = summary(await runItems(inference, 'mlp', items), 'out');
   let kills = 0;
   let going = true;
   let answered = 0;
   const caller = async (): Promise<void> => {
     while (going) {
-      expect(summary(await inference.run('mlp', items), 'out')).toEqual(reference);
+      expect(summary(await runItems(inference, 'mlp', items), 'out')).toEqual(reference);
       answered++;
     }
   };
@@ -124,8 +124,8 @@ test('an input that hangs the host is answered POISON; its neighbours and other 
   const { inference } = await startInference(dir, { preload: ['looping', 'mlp'] });
   const values = Array.from({ length: 20 }, (_, i) => [i === 13 ? 1e12 : i]);
   const [looped, other] = await Promise.all([
-    inference.run('looping', rowItems(values)),
-    inference.run('mlp', rowItems(rows(50, 4))),
+    runItems(inference, 'looping', rowItems(values)),
+    runItems(inference, 'mlp', rowItems(rows(50, 4))),
   ]);
   expect(summary(looped, 'out')).toEqual(values.map(([value], i) => (i === 13 ? 'POISON' : value)));
   expect(other.every((answer) => answer.ok)).toBe(true);
@@ -143,7 +143,7 @@ test('an input that asks for more memory than there is, or gives too much, is an
   };
   writeBundle(dir, { name: 'expanding', model: expandingModel(), manifest });
   const { inference } = await startInference(dir);
-  const answers = await inference.run('expanding', rowItems([[3], [1e12], [2e9], [1e6], [-5], [2]]));
+  const answers = await runItems(inference, 'expanding', rowItems([[3], [1e12], [2e9], [1e6], [-5], [2]]));
   expect(summary(answers, 'out')).toEqual([
     [0, 0, 0],
     'MODEL_RUN',
@@ -161,26 +161,11 @@ test('items that wait past their deadline are answered DEADLINE and not computed
   writeBundle(dir, { name: 'mlp', model: mlpModel([4, 3]), manifest: mlpManifest(4, 3) });
   const { inference } = await startInference(dir, { preload: ['looping', 'mlp'] });
   // Some hundreds of milliseconds of work in several runs, so that the host is busy.
-  const busy = Array.from({ length: 16 }, () => inference.run('looping', rowItems([[300_000]])));
-  const late = await inference.run('mlp', rowItems(rows(3, 4)), { deadline: 0 });
+  const busy = Array.from({ length: 16 }, () => runItems(inference, 'looping', rowItems([[300_000]])));
+  const late = await runItems(inference, 'mlp', rowItems(rows(3, 4)), { deadline: 0 });
   expect(summary(late, 'out')).toEqual(['DEADLINE', 'DEADLINE', 'DEADLINE']);
   expect(inference.stats().models['mlp@1']!.runs).toBe(0);
   for (const answers of await Promise.all(busy)) expect(answers[0]!.ok).toBe(true);
-});
-
-test('a full queue refuses callers that do not wait and keeps those that do', async () => {
-  const dir = temporaryFolder();
-  writeBundle(dir, { name: 'mlp', model: mlpModel([4, 3]), manifest: mlpManifest(4, 3) });
-  const { inference } = await startInference(dir, { maxWaiting: 100 });
-  const items = rowItems(rows(80, 4));
-  const [first, refused, waits] = await Promise.all([
-    inference.run('mlp', items, { whenFull: 'refuse' }),
-    inference.run('mlp', items, { whenFull: 'refuse' }),
-    inference.run('mlp', items),
-  ]);
-  expect(first.every((answer) => answer.ok)).toBe(true);
-  expect(new Set(summary(refused, 'out'))).toEqual(new Set(['QUEUE_FULL']));
-  expect(waits.every((answer) => answer.ok)).toBe(true);
 });
 
 test('a fresh host takes over under load without one failed item', async () => {
@@ -191,7 +176,7 @@ test('a fresh host takes over under load without one failed item', async () => {
   let going = true;
   let failed = 0;
   const callers = Array.from({ length: 4 }, async () => {
-    while (going) failed += (await inference.run('mlp', items)).filter((answer) => !answer.ok).length;
+    while (going) failed += (await runItems(inference, 'mlp', items)).filter((answer) => !answer.ok).length;
   });
   const pids = new Set([inference.stats().host.pid]);
   for (let i = 0; i < 5; i++) {
@@ -231,11 +216,11 @@ test('a bundle that is wrong is refused with an alarm, and the others serve', as
     truncated: 'MODEL_CHECKSUM',
   };
   for (const name of Object.keys(reasons))
-    expect(summary(await inference.run(name, items), 'out'), name).toEqual([
+    expect(summary(await runItems(inference, name, items), 'out'), name).toEqual([
       'MODEL_REFUSED',
       'MODEL_REFUSED',
     ]);
-  expect(summary(await inference.run('good', items), 'out')).toHaveLength(2);
+  expect(summary(await runItems(inference, 'good', items), 'out')).toHaveLength(2);
   const found = Object.fromEntries(
     inference.list().map((model) => [model.name, model.reason?.code ?? model.state]),
   );
@@ -252,22 +237,22 @@ test('a bad new version leaves the old one in service', async () => {
   writeBundle(dir, parts);
   const { inference, alarms } = await startInference(dir, { preload: ['mlp'] });
   const items = rowItems(rows(2, 4));
-  const before = await inference.run('mlp', items);
+  const before = await runItems(inference, 'mlp', items);
   const golden = { inputs: { window: [[1, 2, 3, 4]] }, outputs: { out: [9, 9, 9] } };
   writeBundle(dir, { ...parts, version: '2', golden: [golden] });
   writeBundle(dir, { ...parts, version: '1.5', model: mlpModel([4, 5, 3]) });
   inference.rescan();
   const answered = new Set<unknown>();
   await until(async () => {
-    for (const answer of await inference.run('mlp', items)) answered.add(answer.ok);
+    for (const answer of await runItems(inference, 'mlp', items)) answered.add(answer.ok);
     return alarms.active().some((alarm) => alarm.kind === 'model-refused');
   }, 'the new version to be refused');
   expect(answered).toEqual(new Set([true]));
   expect(inference.model('mlp').version).toBe('1');
-  expect(summary(await inference.run('mlp', items), 'out')).toEqual(summary(before, 'out'));
+  expect(summary(await runItems(inference, 'mlp', items), 'out')).toEqual(summary(before, 'out'));
   inference.rescan();
   await until(() => inference.model('mlp').version === '1.5', 'the version between to serve');
-  expect(summary(await inference.run('mlp', items), 'out')).not.toEqual(summary(before, 'out'));
+  expect(summary(await runItems(inference, 'mlp', items), 'out')).not.toEqual(summary(before, 'out'));
 });
 
 test('nothing is written to a fresh home folder, and no process is left behind', async () => {
@@ -279,14 +264,16 @@ test('nothing is written to a fresh home folder, and no process is left behind',
   delete process.env.ORT_DISABLE_TELEMETRY;
   try {
     const { inference } = await startInference(dir, { preload: ['mlp'] });
-    await inference.run('mlp', rowItems(rows(2, 4)));
+    await runItems(inference, 'mlp', rowItems(rows(2, 4)));
     const { pid } = inference.stats().host;
     expect(alive(pid!)).toBe(true);
-    const pending = inference.run('mlp', rowItems(rows(2, 4)));
+    const pending = runItems(inference, 'mlp', rowItems(rows(2, 4)));
     await inference.stop();
     expect((await pending).every((answer) => answer.ok)).toBe(true);
     expect(alive(pid!)).toBe(false);
-    await expect(inference.run('mlp', rowItems(rows(2, 4)))).rejects.toMatchObject({ code: 'STOPPING' });
+    await expect(runItems(inference, 'mlp', rowItems(rows(2, 4)))).rejects.toMatchObject({
+      code: 'STOPPING',
+    });
     const { readdirSync } = await import('node:fs');
     expect(readdirSync(home)).toEqual([]);
   } finally {
@@ -299,7 +286,7 @@ test('stopping answers what is in a host that does not end by itself', async () 
   writeBundle(dir, { name: 'looping', model: loopingModel(), manifest: loopingManifest('60s') });
   const { inference } = await startInference(dir, { preload: ['looping'] });
   const { pid } = inference.stats().host;
-  const endless = inference.run('looping', rowItems([[1e12]]));
+  const endless = runItems(inference, 'looping', rowItems([[1e12]]));
   const rejected = expect(endless).rejects.toMatchObject({ code: 'STOPPING' });
   await until(() => inference.stats().inFlight === 1, 'the run to begin');
   await inference.stop();

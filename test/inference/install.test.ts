@@ -8,7 +8,7 @@ import { recordingLog } from '../support/log.ts';
 import { mlpModel } from '../support/onnx.ts';
 import { temporaryFolder } from '../support/tmp.ts';
 import { writeBundle } from './bundles.ts';
-import { mlpManifest, rowItems, startInference, summary } from './service.ts';
+import { mlpManifest, rowItems, runItems, startInference, summary } from './service.ts';
 
 const options = () => ({ clock: systemClock(), log: recordingLog(), signal: new AbortController().signal });
 const parts = { name: 'mlp', model: mlpModel([4, 3]), manifest: mlpManifest(4, 3) };
@@ -23,7 +23,7 @@ test('a bundle folder is checked, copied and serves; a second one of that versio
   await expect(addBundle(source, dir, options())).rejects.toMatchObject({ code: 'MODEL_FILE' });
   expect(readdirSync(dir)).toEqual(['mlp-1']);
   const { inference } = await startInference(dir);
-  expect((await inference.run('mlp@1', rowItems([[1, 2, 3, 4]])))[0]!.ok).toBe(true);
+  expect((await runItems(inference, 'mlp@1', rowItems([[1, 2, 3, 4]])))[0]!.ok).toBe(true);
 });
 
 test('a bare model file gets a manifest from what it says of itself', async () => {
@@ -35,7 +35,7 @@ test('a bare model file gets a manifest from what it says of itself', async () =
   expect(samples).toBe(0);
   const { inference } = await startInference(dir);
   const window = { window: Float32Array.of(1, 2, 3, 4), rows: 4, columns: 1, state: undefined };
-  expect(summary(await inference.run('my-model', [window]), 'output')[0]).toHaveLength(3);
+  expect(summary(await runItems(inference, 'my-model', [window]), 'output')[0]).toHaveLength(3);
 });
 
 test('what is wrong is refused with its code and leaves nothing behind', async () => {
@@ -61,7 +61,7 @@ test('verify tells how many golden samples were right', async () => {
   const source = writeBundle(temporaryFolder(), parts);
   const { inference } = await startInference(join(source, '..'));
   const window = [0.1, 0.2, 0.3, 0.4];
-  const [out] = summary(await inference.run('mlp', rowItems([window])), 'out');
+  const [out] = summary(await runItems(inference, 'mlp', rowItems([window])), 'out');
   mkdirSync(join(source, 'golden'));
   const sample = {
     inputs: { window: [window] },

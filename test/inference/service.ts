@@ -1,10 +1,11 @@
 import { onTestFinished } from 'vitest';
+import { outputsOf } from '../../gateway/inference/columns.ts';
 import {
   createInference,
   type InferenceOptions,
   type InferenceService,
 } from '../../gateway/inference/index.ts';
-import type { ModelAnswer, ModelInput } from '../../gateway/ports/inference.ts';
+import type { Inference, ModelState, OutputValue } from '../../gateway/ports/inference.ts';
 import { systemClock } from '../../gateway/system/clock.ts';
 import { recordingAlarms } from '../support/alarms.ts';
 import { recordingLog } from '../support/log.ts';
@@ -25,13 +26,60 @@ export async function startInference(modelDir: string, options: Partial<Inferenc
   return { inference, alarms, log };
 }
 
-/** Windows of one row. */
-export const rowItems = (rows: readonly (readonly number[])[]): ModelInput[] =>
-  rows.map((row) => ({ window: Float64Array.from(row), rows: 1, columns: row.length, state: undefined }));
+/** One window. */
+export interface Item {
+  readonly window: Float64Array | Float32Array;
+  readonly rows: number;
+  readonly columns: number;
+  readonly state?: ModelState | undefined;
+}
 
-/** What became of each item: the value of an output, or the code. */
-export const summary = (answers: readonly ModelAnswer[], output: string): unknown[] =>
-  answers.map((answer) => (answer.ok ? answer.output.outputs[output] : answer.code));
+/** What became of a window. */
+export type Answer =
+  | {
+      readonly ok: true;
+      readonly outputs: Readonly<Record<string, OutputValue>>;
+      readonly state: ModelState | undefined;
+      readonly computeUs: number;
+    }
+  | { readonly ok: false; readonly code: string; readonly message: string };
+
+/** Windows of one row. */
+export const rowItems = (rows: readonly (readonly number[])[]): Item[] =>
+  rows.map((row) => ({ window: Float64Array.from(row), rows: 1, columns: row.length }));
+
+/** Runs windows of one size and answers each, in order. */
+export async function runItems(
+  inference: Inference,
+  reference: string,
+  items: readonly Item[],
+  options: { readonly deadline?: number; readonly account?: string } = {},
+): Promise<Answer[]> {
+  const { rows, columns } = items[0]!;
+  const batch = {
+    rows,
+    columns,
+    windows: items.map(({ window }) => window),
+    states: items.map(({ state }) => state),
+  };
+  const { parts, failures } = await inference.run(reference, batch, { account: 'pipeline/test', ...options });
+  const answers: Answer[] = [];
+  for (const part of parts) {
+    for (let i = part.from; i < part.to; i++)
+      answers[i] = {
+        ok: true,
+        outputs: outputsOf(part, i - part.from),
+        state: part.states?.(i - part.from),
+        computeUs: part.computeUs,
+      };
+  }
+  for (const { index, code, message } of failures) answers[index] = { ok: false, code, message };
+  return answers;
+}
+
+/** What became of each window: the value of an output, or the code. */
+export const summary = (answers: readonly Answer[], output: string): unknown[] =>
+  answers.map((answer) => (answer.ok ? answer.outputs[output] : answer.code));
 
 /** Manifest of `mlpModel([columns, …, outputs])`. */
 export const mlpManifest = (columns: number, outputs: number, batch = -1): Record<string, unknown> => ({

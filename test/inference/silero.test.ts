@@ -8,6 +8,7 @@ import { testData } from '../support/data.ts';
 import { recordingLog } from '../support/log.ts';
 import { temporaryFolder } from '../support/tmp.ts';
 import { writeBundle } from './bundles.ts';
+import { runItems } from './service.ts';
 
 const data = testData('silero-vad');
 const FRAME = 512;
@@ -68,15 +69,16 @@ test.skipIf(!data)('a recurrent model gives each of two interleaved devices its 
     });
     for (let step = 0; step < expected.length + lag; step++) {
       const turn = [0, 1].filter((d) => step - d * lag >= 0 && step - d * lag < expected.length);
-      const answers = await inference.run(
+      const answers = await runItems(
+        inference,
         'silero-vad@5',
         turn.map((d) => frame(step - d * lag, d)),
       );
       turn.forEach((d, i) => {
         const answer = answers[i]!;
         if (!answer.ok) throw new Error(answer.message);
-        states[d] = answer.output.state;
-        found[d]!.push(answer.output.outputs.speech as number);
+        states[d] = answer.state;
+        found[d]!.push(answer.outputs.speech as number);
       });
     }
     for (const device of found) {

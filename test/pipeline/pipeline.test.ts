@@ -250,9 +250,14 @@ test('while no model serves, windows wait in the journal; nothing is rejected', 
   let refusals = 3;
   const inference: typeof model = {
     ...model,
-    async run(reference, items) {
-      if (refusals-- <= 0) return model.run(reference, items);
-      return items.map(() => ({ ok: false, code: 'MODEL_REFUSED', message: 'golden check failed' }));
+    async run(reference, batch, options) {
+      if (refusals-- <= 0) return model.run(reference, batch, options);
+      const failures = batch.windows.map((_, index) => ({
+        index,
+        code: 'MODEL_REFUSED',
+        message: 'golden check failed',
+      }));
+      return { model: model.model(reference), parts: [], failures };
     },
   };
   const pipelines = await startPipelines(CONFIG, parts, inference);

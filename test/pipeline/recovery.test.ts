@@ -12,7 +12,7 @@ import type { ClosedWindow, Reading } from '../../gateway/stream/window.ts';
 import { temporaryFolder } from '../support/tmp.ts';
 import { until } from '../support/until.ts';
 import { cutStore } from './cut-store.ts';
-import { answer, type ModelTerms, windowModel } from './fake-models.ts';
+import { answer, columnsOf, type ModelTerms, windowModel } from './fake-models.ts';
 import { append, contents, openedStream, parseConfig, reading, storeFor } from './harness.ts';
 import { random } from './random.ts';
 
@@ -153,11 +153,10 @@ function oracle(
   const states = new Map<string, ModelState>();
   const documents: string[] = [];
   const sink = ({ key, time, ordinal, values, rows }: ClosedWindow): void => {
-    const item = { state: states.get(key), window: values, rows, columns: streams.length };
-    const answered = answer(item, terms);
-    if (!answered.ok) return;
-    if (answered.output.state) states.set(key, answered.output.state);
-    documents.push(text.document(key, time, ordinal, answered.output.outputs));
+    const outcome = answer({ state: states.get(key), window: values, rows }, terms);
+    if ('code' in outcome) return;
+    if (outcome.state) states.set(key, outcome.state);
+    documents.push(text.document(key, time, ordinal, columnsOf(outcome.outputs), 0));
   };
   const { join } = pipeline;
   const operator = new WindowOperator({

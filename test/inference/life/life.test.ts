@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { mlpModel } from '../../support/onnx.ts';
 import { temporaryFolder } from '../../support/tmp.ts';
 import { writeBundle } from '../bundles.ts';
-import { mlpManifest, rowItems, startInference, summary } from '../service.ts';
+import { mlpManifest, rowItems, runItems, startInference, summary } from '../service.ts';
 
 const parts = (version: string) => ({
   name: 'mlp',
@@ -17,22 +17,22 @@ test('an added version waits until it is promoted; a rollback and a restart keep
   writeBundle(dir, parts('1'));
   const { inference } = await startInference(dir, { preload: ['mlp'], ...options });
   const items = rowItems([[1, 2, 3, 4]]);
-  const first = summary(await inference.run('mlp', items), 'out');
+  const first = summary(await runItems(inference, 'mlp', items), 'out');
   writeBundle(dir, parts('2'));
   inference.rescan();
   expect(inference.model('mlp').version).toBe('1');
-  const second = summary(await inference.run('mlp@2', items), 'out');
+  const second = summary(await runItems(inference, 'mlp@2', items), 'out');
   expect(second).not.toEqual(first);
 
   const answers: unknown[] = [];
   let going = true;
   const caller = (async () => {
-    while (going) answers.push(...summary(await inference.run('mlp', items), 'out'));
+    while (going) answers.push(...summary(await runItems(inference, 'mlp', items), 'out'));
   })();
   await inference.life.promote('mlp@2');
-  expect(summary(await inference.run('mlp', items), 'out')).toEqual(second);
+  expect(summary(await runItems(inference, 'mlp', items), 'out')).toEqual(second);
   await inference.life.rollback('mlp', 'as a test');
-  expect(summary(await inference.run('mlp', items), 'out')).toEqual(first);
+  expect(summary(await runItems(inference, 'mlp', items), 'out')).toEqual(first);
   await inference.life.promote('mlp@2');
   going = false;
   await caller;

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { shortestDecimal } from '../../gateway/inference/decimal.ts';
+import { shortestDecimal } from '../../gateway/system/decimal.ts';
 
 describe('shortestDecimal', () => {
   test('writes a float32 as people do', () => {
