@@ -19,8 +19,10 @@ import type { Acceptance, OpenRow } from './store-module.ts';
 const FLIGHT_BYTES = 2048;
 /** Rows of the ledger that run again at a time after a restart. */
 const PAGE = 64;
+/** How long past its deadline a request waits for the store to take its acceptance or its answer, ms. */
+const STORE_GRACE_MS = 1000;
 /** How long `stop` lets requests finish, ms. */
-const STOP_MS = 3000;
+const STOP_MS = 2000;
 
 /** Requests from all doors: read, entered in the ledger, computed, answered, billed. See README.md. */
 export class InferenceService implements Serving {
@@ -244,7 +246,10 @@ export class InferenceService implements Serving {
   #onDeadline(flight: Flight): void {
     flight.late = true;
     if (flight.state === 'running') this.#tooLate(flight);
-    else if (flight.state !== 'done') this.#settlement.tellBusy(flight);
+    else if (flight.state !== 'done')
+      flight.cancelDeadline = this.#parts.clock.after(STORE_GRACE_MS, () =>
+        this.#settlement.tellBusy(flight),
+      );
   }
 
   #tooLate(flight: Flight): void {

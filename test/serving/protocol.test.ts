@@ -7,7 +7,7 @@ import { encodeResponse } from '../../gateway/serving/protocol/response.ts';
 import { binaryOf, bytesOf, type Element, jsonOf, NUMERIC, nested } from './wire.ts';
 
 const SEED = 20_261_122;
-const RUNS = { seed: SEED, numRuns: 150 };
+const RUNS = { seed: SEED, numRuns: 60 };
 
 const MODEL = { name: 'm', version: '3', sha256: 'ab'.repeat(32) };
 const RECEIPT = { id: 'r', account: 'consumer/c' };
@@ -272,7 +272,7 @@ describe('requests and responses', () => {
           );
         },
       ),
-      { seed: SEED, numRuns: 1500 },
+      { seed: SEED, numRuns: 600 },
     );
     fc.assert(
       fc.property(fc.jsonValue({ maxDepth: 4 }), (inputs) => {
