@@ -1,3 +1,6 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import type { InferenceReply } from '../../gateway/ports/serving.ts';
 import { temporaryFolder } from '../support/tmp.ts';
@@ -18,11 +21,15 @@ async function running(dir?: string, config: object = {}): Promise<Desk> {
 
 /** For tests that leave nothing behind but their ids. */
 let shared: Desk;
+const folder = mkdtempSync(join(tmpdir(), 'aimx-ledger-'));
 beforeAll(async () => {
-  shared = await openDesk(temporaryFolder());
+  shared = await openDesk(folder);
   await shared.serving.start(new AbortController().signal);
 });
-afterAll(() => shared.crash());
+afterAll(async () => {
+  await shared.crash();
+  rmSync(folder, { recursive: true, force: true });
+});
 
 const outputOf = ({ body }: InferenceReply): unknown =>
   (JSON.parse(Buffer.from(body).toString()) as { outputs: { data: unknown }[] }).outputs[0]!.data;
