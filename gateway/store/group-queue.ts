@@ -1,5 +1,6 @@
 import { asGatewayError, GatewayError } from '../errors.ts';
 import { GrowableBytes } from './bytes.ts';
+import { Gather } from './gather.ts';
 import { Group, type PendingTransaction, sizeOf } from './group.ts';
 import type { DeviceRow, GroupReply, GroupRequest, TransactionAnswer } from './protocol.ts';
 import { stopping } from './refusal.ts';
@@ -31,15 +32,21 @@ export interface QueueHost {
   /** Which (re)opening of the database the numbers in the queue belong to. */
   readonly epoch: number;
   readonly stopping: boolean;
+  monotonic(): number;
+  /** Runs `task` after `ms`; the returned function calls it off. */
+  after(ms: number, task: () => void): () => void;
   /** After a commit, before anybody is told. */
   onCommitted(group: Group, reply: GroupReply): void;
   onDiskFull(error: GatewayError): void;
   report(error: unknown): void;
 }
 
+/** Rhythm of small commits (ms): two of them lie between a message and its result, so more would be felt. */
+const GATHER_MS = 2;
+
 /**
  * Self-clocked group commit: one group is with the writer thread, the next one forms meanwhile. When idle, a group
- * closes at the end of the turn of the event loop in which it began.
+ * closes at the end of the turn of the event loop in which it began; small ones that come often wait, see {@link Gather}.
  */
 export class GroupQueue {
   outstandingBytes = 0;
@@ -53,6 +60,8 @@ export class GroupQueue {
   #devices: DeviceRow[] = [];
   #devicesAsOf: { streamId: number; seq: number }[] = [];
   #scheduled = false;
+  readonly #gather = new Gather(GATHER_MS);
+  #cancelWait: (() => void) | undefined;
   #whenIdle: (() => void)[] = [];
 
   constructor(host: QueueHost) {
@@ -117,7 +126,7 @@ export class GroupQueue {
   async drained(): Promise<void> {
     for (const pending of this.#parked.splice(0)) pending.reject(stopping());
     if (this.#inFlight === undefined && this.#queue.length === 0) return;
-    this.#schedule();
+    this.#goNow();
     await new Promise<void>((resolve) => this.#whenIdle.push(resolve));
   }
 
@@ -234,20 +243,43 @@ export class GroupQueue {
     return group;
   }
 
-  /** Lets everything that arrives in this turn of the event loop go into one group. */
+  /** Lets everything that arrives in this turn of the event loop, or while the group gathers, go into one group. */
   #schedule(): void {
-    if (this.#inFlight !== undefined || this.#scheduled || this.#queue.length === 0) return;
+    const group = this.#queue[0];
+    if (group === undefined || this.#inFlight !== undefined || this.#scheduled) return;
+    const wait = this.#host.stopping
+      ? 0
+      : this.#gather.wait(this.#host.monotonic(), group.records, group.bytes);
+    if (wait > 0) {
+      this.#cancelWait ??= this.#host.after(wait, () => this.#goNow());
+      return;
+    }
     this.#scheduled = true;
     setImmediate(() => {
       this.#scheduled = false;
-      this.#dispatch();
+      this.#goNow();
     });
+  }
+
+  /** After a commit: what has gathered meanwhile goes at once, unless it is little and should gather on. */
+  #dispatchNext(): void {
+    const group = this.#queue[0];
+    if (group === undefined) return;
+    if (this.#gather.wait(this.#host.monotonic(), group.records, group.bytes) > 0) this.#schedule();
+    else this.#goNow();
+  }
+
+  #goNow(): void {
+    this.#cancelWait?.();
+    this.#cancelWait = undefined;
+    this.#dispatch();
   }
 
   #dispatch(): void {
     if (this.#inFlight !== undefined) return;
     const group = this.#queue[0];
     if (group === undefined || !this.#host.connected) return;
+    this.#gather.spend(this.#host.monotonic());
     const memory = this.#memory ?? new GrowableBytes(65_536);
     this.#memory = undefined;
     memory.truncate(0);
@@ -283,7 +315,7 @@ export class GroupQueue {
     this.#devices = [];
     this.#devicesAsOf = [];
     this.#host.onCommitted(group, reply);
-    this.#dispatch();
+    this.#dispatchNext();
     for (const { stream, records } of group.segments()) {
       if (records.length > 0) stream.notify((error) => this.#host.report(error));
     }

@@ -1,6 +1,7 @@
 import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { PAGE_BYTES } from '../../gateway/store/writer/database.ts';
 import { temporaryFolder } from '../support/tmp.ts';
 import { append, readAll, record, startedStore, TEXT } from './support.ts';
 
@@ -99,11 +100,13 @@ describe('damage to the database', () => {
     let lost = 0;
     for (let flip = 0; flip < 60; flip++) {
       // Most of the file is records: every other flip goes where the structure is, the heads of pages and the schema.
-      const page = below(database.length / 4096) * 4096;
-      const byte = [below(database.length), page + below(24), below(database.length), below(4096)][flip % 4]!;
+      const page = below(database.length / PAGE_BYTES) * PAGE_BYTES;
+      const byte = [below(database.length), page + below(24), below(database.length), below(PAGE_BYTES)][
+        flip % 4
+      ]!;
       const bit = byte * 8 + below(8);
       const seen = await inspect({ database: flipped(database, bit) });
-      const context = `seed ${SEED}, bit ${bit} (page ${(bit >> 15) + 1}, byte ${(bit >> 3) % 4096})`;
+      const context = `seed ${SEED}, bit ${bit} (page ${Math.floor(byte / PAGE_BYTES) + 1}, byte ${byte % PAGE_BYTES})`;
       expectHonest(seen, context);
       expect(seen.first.length, context).toBeGreaterThanOrEqual(RECORDS - 1);
       lost += RECORDS - seen.first.length;

@@ -1,9 +1,14 @@
-import { statfsSync } from 'node:fs';
+import { closeSync, openSync, readSync, statfsSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 
 export const DATABASE_FILE = 'gateway.db';
-export const PAGE_BYTES = 4096;
+/**
+ * A commit writes each page that it touched, whole. At low rates it touches ten pages for a few hundred bytes of records,
+ * so small ones spare flash; smaller than this, large records fall into too many pieces.
+ */
+export const PAGE_BYTES = 2048;
+const FORMER_PAGE_BYTES = 4096;
 const CACHE_KIB = 4096;
 const MOST_WAL_BYTES = 4 * 1024 * 1024;
 const LEAST_WAL_BYTES = 256 * 1024;
@@ -19,6 +24,29 @@ export function databaseFile(dir: string): string {
 export function walBytes(dir: string): number {
   const disk = statfsSync(dir);
   return Math.max(LEAST_WAL_BYTES, Math.min(MOST_WAL_BYTES, Math.floor((disk.blocks * disk.bsize) / 16)));
+}
+
+/** Page size in the header of a database file (sqlite.org/fileformat2.html §1.3.2), whether it can be right or not. */
+function pageBytesOf(file: string): number {
+  const fd = openSync(file, 'r');
+  try {
+    const bytes = new Uint8Array(2);
+    readSync(fd, bytes, 0, 2, 16);
+    return (bytes[0]! << 8) | bytes[1]!;
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/** Gives a database of an older version pages of the present size. Waits for readers. */
+export function changePageSize(file: string): void {
+  if (pageBytesOf(file) !== FORMER_PAGE_BYTES) return;
+  const db = new DatabaseSync(file, { timeout: 5000 });
+  try {
+    db.exec(`PRAGMA journal_mode = DELETE; PRAGMA page_size = ${PAGE_BYTES}; VACUUM`);
+  } finally {
+    db.close();
+  }
 }
 
 /**

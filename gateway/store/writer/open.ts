@@ -2,9 +2,9 @@ import { existsSync, rmSync, statSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 import type { DeviceRow, RebuildNotice } from '../protocol.ts';
 import type { StoreModule } from '../types.ts';
-import { DATABASE_FILE, databaseFile, openDatabase, walBytes } from './database.ts';
+import { changePageSize, DATABASE_FILE, databaseFile, openDatabase, walBytes } from './database.ts';
 import { loadDevices } from './devices.ts';
-import { Inconsistent, isCorruption, isWrongSchema } from './faults.ts';
+import { Inconsistent, isBusy, isCorruption, isDiskFault, isWrongSchema } from './faults.ts';
 import { Journal } from './journal.ts';
 import { mendLog } from './mend-log.ts';
 import { finishReplacement, replaceDatabase, successorFile } from './quarantine.ts';
@@ -75,6 +75,7 @@ export function replaceDamaged(
 function openChecked(options: OpenOptions, tables: ReadonlyMap<string, string>): Omit<Opened, 'rebuilt'> {
   const file = databaseFile(options.dir);
   const existed = existsSync(file) && statSync(file).size > 0;
+  if (existed) adaptPages(file);
   const db = openDatabase(file, options.durability, walBytes(options.dir));
   try {
     if (existed && statSync(file).size <= CHECKED_BYTES) quickCheck(db);
@@ -86,6 +87,15 @@ function openChecked(options: OpenOptions, tables: ReadonlyMap<string, string>):
   } catch (error) {
     db.close();
     throw error;
+  }
+}
+
+/** Without space for it, or while somebody reads, the pages stay as they are until a later start. */
+function adaptPages(file: string): void {
+  try {
+    changePageSize(file);
+  } catch (error) {
+    if (!isDiskFault(error) && !isBusy(error)) throw error;
   }
 }
 

@@ -70,8 +70,8 @@ export class Wreck {
 /** Bytes of the database header (sqlite.org/fileformat2.html §1.3) that are the same in every database of ours. */
 const FIXED_HEADER: readonly (readonly [number, readonly number[]])[] = [
   [0, [...Buffer.from('SQLite format 3\0')]],
-  // Page size 4096, WAL for reading and writing, no reserved bytes, payload fractions 64, 32, 32.
-  [16, [0x10, 0x00, 2, 2, 0, 64, 32, 32]],
+  // Page size, WAL for reading and writing, no reserved bytes, payload fractions 64, 32, 32.
+  [16, [PAGE_BYTES >> 8, PAGE_BYTES & 255, 2, 2, 0, 64, 32, 32]],
   // Schema format 4.
   [44, [0, 0, 0, 4]],
   // UTF-8.
