@@ -31,7 +31,11 @@ export interface Called {
 
 type Change =
   | { readonly at: number; readonly raw: string }
-  | { readonly balance: string; readonly of: string };
+  | { readonly balance: string; readonly of: string }
+  /** Seconds that the clock is ahead from now on. */
+  | { readonly ahead: number }
+  /** An empty block. */
+  | { readonly mine: number };
 
 const BLOCK_GAS = 30_000_000n;
 const BASE_FEE = 1_000_000_000n;
@@ -44,6 +48,8 @@ export class JsChain {
   readonly #blocks: Block[] = [];
   readonly #mined = new Map<string, Mined>();
   #tell: (line: string) => void = () => {};
+  /** Seconds that block times are ahead of the clock. */
+  #ahead = 0;
   /** Changes run one after the other. */
   #last: Promise<unknown> = Promise.resolve();
 
@@ -69,7 +75,18 @@ export class JsChain {
   }
 
   send(raw: string): Promise<string> {
-    return this.#change({ at: Math.floor(Date.now() / 1000), raw });
+    return this.#change({ at: this.#now(), raw });
+  }
+
+  /** Moves the time of later blocks ahead; answers how far they are ahead now. */
+  increaseTime(seconds: number): Promise<string> {
+    const last = Number(this.#blocks[this.#blocks.length - 1]!.header.timestamp);
+    return this.#change({ ahead: this.#ahead + Math.max(0, last - this.#now()) + seconds });
+  }
+
+  /** Adds an empty block. */
+  mine(): Promise<string> {
+    return this.#change({ mine: this.#now() });
   }
 
   setBalance(of: string, balance: string): Promise<string> {
@@ -132,6 +149,10 @@ export class JsChain {
     });
   }
 
+  #now(): number {
+    return Math.floor(Date.now() / 1000) + this.#ahead;
+  }
+
   #change(change: Change): Promise<string> {
     return this.#inTurn(async () => {
       const answer = await this.#apply(change);
@@ -148,6 +169,14 @@ export class JsChain {
 
   async #apply(change: Change): Promise<string> {
     if ('raw' in change) return this.#mine(change.raw, change.at);
+    if ('ahead' in change) {
+      this.#ahead = change.ahead;
+      return String(change.ahead);
+    }
+    if ('mine' in change) {
+      this.#blocks.push(this.#block(change.mine));
+      return String(this.height);
+    }
     const address = createAddressFromString(change.of);
     const account = (await this.#vm.stateManager.getAccount(address)) ?? new Account();
     account.balance = BigInt(change.balance);

@@ -85,6 +85,11 @@ const METHODS: Readonly<Record<string, Method>> = {
   eth_estimateGas: async (chain, [call]) => quantity((await execute(chain, call)).gasUsed * 2n + 100_000n),
   eth_sendRawTransaction: (chain, [raw]) => chain.send(raw as string),
   eth_getTransactionReceipt: (chain, [hash]) => receiptDocument(chain.receipt(hash as string)),
+  evm_increaseTime: async (chain, [seconds]) => Number(await chain.increaseTime(Number(seconds))),
+  evm_mine: async (chain) => {
+    await chain.mine();
+    return '0x0';
+  },
   anvil_setBalance: async (chain, [address, balance]) => {
     await chain.setBalance(address as string, balance as string);
     return null;

@@ -21,8 +21,10 @@ export interface DeployOptions {
   readonly timeoutMs?: number;
 }
 
-/** The token takes about 1.3 million gas, the ledger 0.7. */
-const DEPLOY_GAS = 3_000_000;
+/** The token takes about 1.3 million gas, the ledger 3.6. */
+const DEPLOY_GAS = 6_000_000;
+/** Nobody may stop deposits on a ledger that this deploys. */
+const NO_GUARDIAN = '0'.repeat(64);
 
 /**
  * Deploys token and ledger and waits until both are in the chain. Rejects with CHAIN_DEPLOY. The addresses follow from
@@ -34,7 +36,7 @@ export async function deployContracts(options: DeployOptions): Promise<DeployedC
     const id = Number(await rpc.call('eth_chainId'));
     if (id !== options.chainId) throw new Error(`the node serves chain ${id}, not ${options.chainId}`);
     const token = options.token ?? (await create(rpc, options, 'AIMX', word(options.signer.address)));
-    return { token, ledger: await create(rpc, options, 'EdgeLedger', '') };
+    return { token, ledger: await create(rpc, options, 'EdgeLedger', NO_GUARDIAN) };
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause);
     throw new GatewayError(

@@ -53,4 +53,18 @@ library BillingTypes {
     function batch(bytes32 prevHead, bytes32 root, uint64 toSeq, uint128 total) internal pure returns (bytes32) {
         return keccak256(abi.encode(BATCH, prevHead, root, toSeq, total));
     }
+
+    /// @dev Struct hash of a Head (typehash HEAD) or an Ack (typehash ACK): the same fields, another meaning.
+    function statement(bytes32 typeHash, bytes32 channelId, uint64 seq, uint128 cumulative, bytes32 receiptHash)
+        internal
+        pure
+        returns (bytes32)
+    {
+        return keccak256(abi.encode(typeHash, channelId, seq, cumulative, receiptHash));
+    }
+
+    /// @dev Struct hash of a ceiling.
+    function ceiling(bytes32 channelId, uint128 maxCumulative, uint64 validUntil) internal pure returns (bytes32) {
+        return keccak256(abi.encode(CEILING, channelId, maxCumulative, validUntil));
+    }
 }

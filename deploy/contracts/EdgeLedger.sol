@@ -2,101 +2,12 @@
 pragma solidity ^0.8.28;
 
 import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
-import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
-import {BillingTypes} from "./BillingTypes.sol";
+import {PaymentChannels} from "./PaymentChannels.sol";
 
-/// @title The ledger of edge devices: which receipts a device has committed to, in which order
-/// @notice Each device owns one chain of batches. A batch is the Merkle root over receipts of all its channels; posting
-/// is a compare-and-swap on the device's head, so a batch can be posted once and only after its predecessor.
-/// Immutable, without owner; it holds no funds.
-contract EdgeLedger is EIP712 {
-    /// @notice What a device has committed to so far.
-    /// @param head EIP-712 struct hash of the newest batch; zero before the first
-    /// @param toSeq number of receipts committed to, over all channels
-    /// @param batches number of batches posted
-    /// @param total amount of all those receipts, in the token's smallest unit
-    struct Head {
-        bytes32 head;
-        uint64 toSeq;
-        uint64 batches;
-        uint128 total;
-    }
-
-    mapping(address device => Head) private _heads;
-
-    /// @notice A batch was posted. Its receipts are those after the previous event's `toSeq`, up to `toSeq`.
-    event BatchPosted(
-        address indexed device,
-        uint64 indexed batch,
-        bytes32 indexed head,
-        bytes32 prevHead,
-        bytes32 root,
-        uint64 toSeq,
-        uint128 total
-    );
-
-    /// @notice The device's head is another one than the batch builds on: it was posted already, or is stale.
-    error StaleHead(bytes32 expected, bytes32 given);
-    /// @notice A batch holds at least one receipt.
-    error SeqNotAdvanced(uint64 present, uint64 given);
-    /// @notice Totals never fall.
-    error TotalDecreased(uint128 present, uint128 given);
-    /// @notice The signature is not the device's.
-    error WrongSigner(address signer, address device);
-
-    constructor() EIP712("AIMX Edge Billing", "1") {}
-
-    /// @notice Posts a batch for the calling device.
-    /// @param prevHead the head the batch builds on; zero for the first
-    /// @param root Merkle root over the batch's receipts
-    /// @param toSeq number of receipts the device has committed to after this batch
-    /// @param total amount of all of them
-    function post(bytes32 prevHead, bytes32 root, uint64 toSeq, uint128 total) external {
-        _post(msg.sender, BillingTypes.batch(prevHead, root, toSeq, total), prevHead, root, toSeq, total);
-    }
-
-    /// @notice Posts a batch that `device` has signed (EIP-712 `Batch`); anyone may pay the gas.
-    function postFor(
-        address device,
-        bytes32 prevHead,
-        bytes32 root,
-        uint64 toSeq,
-        uint128 total,
-        bytes calldata signature
-    ) external {
-        bytes32 newHead = BillingTypes.batch(prevHead, root, toSeq, total);
-        address signer = ECDSA.recoverCalldata(_hashTypedDataV4(newHead), signature);
-        if (signer != device) revert WrongSigner(signer, device);
-        _post(device, newHead, prevHead, root, toSeq, total);
-    }
-
-    /// @notice The device's newest commitment; all zero before the first.
-    function headOf(address device) external view returns (Head memory) {
-        return _heads[device];
-    }
-
-    /// @notice The id of the channel with this configuration, on this chain and this ledger.
-    function channelId(BillingTypes.Config calldata config) external view returns (bytes32) {
-        return _hashTypedDataV4(BillingTypes.hash(config));
-    }
-
-    function _post(
-        address device,
-        bytes32 newHead,
-        bytes32 prevHead,
-        bytes32 root,
-        uint64 toSeq,
-        uint128 total
-    ) private {
-        Head storage h = _heads[device];
-        if (h.head != prevHead) revert StaleHead(h.head, prevHead);
-        (uint64 presentSeq, uint64 batches, uint128 presentTotal) = (h.toSeq, h.batches, h.total);
-        if (toSeq <= presentSeq) revert SeqNotAdvanced(presentSeq, toSeq);
-        if (total < presentTotal) revert TotalDecreased(presentTotal, total);
-        unchecked {
-            ++batches; // toSeq grows with each batch and is 64 bits wide too
-        }
-        (h.head, h.toSeq, h.batches, h.total) = (newHead, toSeq, batches, total);
-        emit BatchPosted(device, batches, newHead, prevHead, root, toSeq, total);
-    }
+/// @title The ledger of edge billing
+/// @notice What devices have committed to (heads), what payers have put in escrow (channels), and what devices stand to lose
+/// (bonds). Immutable: no owner, no upgrade, nobody has power over funds.
+contract EdgeLedger is PaymentChannels {
+    /// @param guardian may stop new deposits and nothing else; zero: nobody may
+    constructor(address guardian) EIP712("AIMX Edge Billing", "1") PaymentChannels(guardian) {}
 }

@@ -1,10 +1,12 @@
 import type { TypedDataDomain } from 'ethers';
 import { describe, expect, test } from 'vitest';
-import { revertOf, testChain } from './chain.ts';
+import { revertOf, sharedChain } from './chain.ts';
 
 describe.each(['anvil', 'ethereumjs'] as const)('the token on %s', (engine) => {
+  const shared = sharedChain(engine);
+
   test('has a fixed supply of 150 million with 18 decimals, all with the treasury', async () => {
-    const chain = await testChain(engine);
+    const chain = shared();
     const [deployer, treasury] = [await chain.account('deployer'), await chain.account('treasury')];
     const token = await chain.deploy('AIMX', deployer, treasury.address);
     expect(await token.totalSupply!()).toBe(150_000_000n * 10n ** 18n);
@@ -17,7 +19,7 @@ describe.each(['anvil', 'ethereumjs'] as const)('the token on %s', (engine) => {
   });
 
   test('has no function that could make, freeze or seize tokens', async () => {
-    const chain = await testChain(engine);
+    const chain = shared();
     const deployer = await chain.account('deployer');
     const token = await chain.deploy('AIMX', deployer, deployer.address);
     const changing = token.interface.fragments
@@ -31,7 +33,7 @@ describe.each(['anvil', 'ethereumjs'] as const)('the token on %s', (engine) => {
   });
 
   test('takes a permit once', async () => {
-    const chain = await testChain(engine);
+    const chain = shared();
     const [owner, spender] = [await chain.account('owner'), await chain.account('spender')];
     const token = await chain.deploy('AIMX', owner, owner.address);
     const domain: TypedDataDomain = {

@@ -1,14 +1,22 @@
-import { readFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { Contract, Interface, JsonRpcProvider, type TransactionReceipt, Wallet } from 'ethers';
-import { onTestFinished } from 'vitest';
+import { afterAll, beforeAll, onTestFinished } from 'vitest';
 import { type DevChain, startDevChain } from '../../adapters/devchain/index.ts';
-import { creationCode } from '../../adapters/evm/deploy.ts';
 import { recordingLog } from '../support/log.ts';
 import { temporaryFolder } from '../support/tmp.ts';
 
-export const abiOf = (contract: 'AIMX' | 'EdgeLedger'): Interface => {
-  const file = new URL(`../../deploy/contracts/artifacts/${contract}.json`, import.meta.url);
-  return new Interface((JSON.parse(readFileSync(file, 'utf8')) as { abi: [] }).abi);
+/** Contracts with a committed artefact. */
+export type ContractName = 'AIMX' | 'EdgeLedger' | 'FeeToken';
+
+function artefact(contract: ContractName): { readonly abi: []; readonly bytecode: string } {
+  const folder = contract === 'FeeToken' ? './' : '../../deploy/contracts/artifacts/';
+  return JSON.parse(readFileSync(new URL(`${folder}${contract}.json`, import.meta.url), 'utf8'));
+}
+
+export const abiOf = (contract: ContractName): Interface => {
+  return new Interface(artefact(contract).abi);
 };
 
 export interface TestChain {
@@ -17,21 +25,47 @@ export interface TestChain {
   /** A funded account, the same for the same name. */
   account(name: string): Promise<Wallet>;
   /** Deploys a fresh contract. */
-  deploy(contract: 'AIMX' | 'EdgeLedger', from: Wallet, ...args: unknown[]): Promise<Contract>;
+  deploy(contract: ContractName, from: Wallet, ...args: unknown[]): Promise<Contract>;
+  /** Moves the chain's time ahead and mines a block. */
+  advance(seconds: number): Promise<void>;
+  /** Time of the newest block, seconds since the epoch. */
+  now(): Promise<number>;
   /** Sends a call and answers its receipt; rejects with the named error of a revert. */
   send(contract: Contract, from: Wallet, method: string, ...args: unknown[]): Promise<TransactionReceipt>;
 }
 
 /** A fresh chain of one kind for one test. */
 export async function testChain(engine: 'anvil' | 'ethereumjs'): Promise<TestChain> {
-  const devchain = await startDevChain({ dir: temporaryFolder(), port: 0, log: recordingLog(), engine });
-  onTestFinished(() => devchain.stop());
+  const chain = await openChain(engine, temporaryFolder());
+  onTestFinished(() => chain.close());
+  return chain;
+}
+
+/** One chain for all tests of a `describe`: each deploys contracts of its own. Its time only goes forward. */
+export function sharedChain(engine: 'anvil' | 'ethereumjs'): () => TestChain {
+  let chain: OpenChain;
+  const dir = mkdtempSync(join(tmpdir(), 'aimx-chain-'));
+  beforeAll(async () => {
+    chain = await openChain(engine, dir);
+  });
+  afterAll(async () => {
+    await chain?.close();
+    rmSync(dir, { recursive: true, force: true });
+  });
+  return () => chain;
+}
+
+interface OpenChain extends TestChain {
+  close(): Promise<void>;
+}
+
+async function openChain(engine: 'anvil' | 'ethereumjs', dir: string): Promise<OpenChain> {
+  const devchain = await startDevChain({ dir, port: 0, log: recordingLog(), engine });
   const options = { staticNetwork: true, cacheTimeout: -1, batchMaxCount: 1, pollingInterval: 20 };
   const provider = new JsonRpcProvider(devchain.rpcUrl, devchain.chainId, options);
-  onTestFinished(() => provider.destroy());
   const fees = { maxFeePerGas: 10n ** 10n, maxPriorityFeePerGas: 1n };
 
-  const raw = async (from: Wallet, to: string | null, data: string, gasLimit = 3_000_000) => {
+  const raw = async (from: Wallet, to: string | null, data: string, gasLimit = 6_000_000) => {
     const nonce = await provider.getTransactionCount(from.address, 'latest');
     const signed = await from.signTransaction({
       type: 2,
@@ -53,6 +87,10 @@ export async function testChain(engine: 'anvil' | 'ethereumjs'): Promise<TestCha
   return {
     devchain,
     provider,
+    async close() {
+      provider.destroy();
+      await devchain.stop();
+    },
     async account(name) {
       const own = new Wallet(`0x${Buffer.from(name.padEnd(32, '#')).toString('hex')}`);
       await devchain.fund(own.address.toLowerCase());
@@ -60,8 +98,15 @@ export async function testChain(engine: 'anvil' | 'ethereumjs'): Promise<TestCha
     },
     async deploy(contract, from, ...args) {
       const abi = abiOf(contract);
-      const receipt = await raw(from, null, creationCode(contract) + abi.encodeDeploy(args).slice(2));
+      const receipt = await raw(from, null, artefact(contract).bytecode + abi.encodeDeploy(args).slice(2));
       return new Contract(receipt.contractAddress!, abi, provider);
+    },
+    async advance(seconds) {
+      await provider.send('evm_increaseTime', [seconds]);
+      await provider.send('evm_mine', []);
+    },
+    async now() {
+      return (await provider.getBlock('latest'))!.timestamp;
     },
     async send(contract, from, method, ...args) {
       // Asked first, so that a revert comes back with its reason.
