@@ -49,6 +49,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   'gateway/billing': [...CORE, ...BESIDE],
   'gateway/security': [...CORE, 'gateway/config', 'gateway/system', 'gateway/ingest/router.ts'],
   'gateway/http': [...CORE, 'gateway/config'],
+  'gateway/benchmark': [...CORE, 'gateway/billing', 'gateway/inference'],
   'gateway/replay': [...CORE, 'gateway/config', 'gateway/ingest'],
   'gateway/views': [
     ...CORE,
@@ -90,7 +91,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   'models/vibration-condition': ['models/training'],
   'models/room-comfort': ['models/training'],
   'deploy/demo': ['gateway', 'models', 'adapters/devchain'],
-  'deploy/contracts': [],
+  'deploy/contracts': ['test/contracts-evm'],
   'deploy/build.ts': [],
 };
 
