@@ -10,7 +10,7 @@ export default defineConfig({
     testTimeout: 30_000,
     hookTimeout: 30_000,
     // A busy shared machine may starve a forked broker for seconds. One more try there; the report names who needed it.
-    retry: process.env['CI'] ? 1 : 0,
+    retry: process.env.CI ? 1 : 0,
     env: { ORT_DISABLE_TELEMETRY: '1', NO_COLOR: '1' },
   },
 });
