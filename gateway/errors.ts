@@ -77,6 +77,10 @@ export const ERROR_CODES = {
   MODEL_OUTPUT:
     "The model gave something that its manifest does not allow. Check its inputs and its maker's notes.",
   MODEL_HOST: 'The model host could not be started. Look at the log lines of the model host before this one.',
+  REMOTE_UNAVAILABLE:
+    'The server of the model does not answer. Check that it runs and that `remote.url` of the bundle reaches it.',
+  REMOTE_ANSWER: 'The server of the model answers against the protocol. Look at its log.',
+  REMOTE_REFUSED: 'The server of the model refuses the call. Mend what its message names.',
   POISON:
     'This input ended the model host twice and will not be run again. Keep it and tell the maker of the model.',
   DEADLINE:
