@@ -1,9 +1,6 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import type { InferenceReply } from '../../gateway/ports/serving.ts';
-import { temporaryFolder } from '../support/tmp.ts';
+import { keptFolder, temporaryFolder } from '../support/tmp.ts';
 import { until } from '../support/until.ts';
 import { type Desk, openDesk, request } from './desk.ts';
 
@@ -21,14 +18,14 @@ async function running(dir?: string, config: object = {}): Promise<Desk> {
 
 /** For tests that leave nothing behind but their ids. */
 let shared: Desk;
-const folder = mkdtempSync(join(tmpdir(), 'aimx-ledger-'));
+const { folder, remove } = keptFolder();
 beforeAll(async () => {
   shared = await openDesk(folder);
   await shared.serving.start(new AbortController().signal);
 });
 afterAll(async () => {
   await shared.crash();
-  rmSync(folder, { recursive: true, force: true });
+  remove();
 });
 
 const outputOf = ({ body }: InferenceReply): unknown =>

@@ -9,3 +9,9 @@ export function temporaryFolder(): string {
   onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
   return folder;
 }
+
+/** A fresh folder for a whole file of tests, which removes it. */
+export function keptFolder(): { folder: string; remove: () => void } {
+  const folder = mkdtempSync(join(tmpdir(), 'aimx-'));
+  return { folder, remove: () => rmSync(folder, { recursive: true, force: true }) };
+}

@@ -1,10 +1,13 @@
 import type { Datatype, Tensor, TensorData } from '../../ports/tensor.ts';
+import { shortestDecimal } from '../../system/decimal.ts';
 import { isBytes, type NumericData } from './datatypes.ts';
 import { invalid } from './invalid.ts';
 
 /** Tensors as JSON arrays, flat or nested, both ways. Typed loops: no closure and no check by schema per element. */
 
 const MAX_DEPTH = 64;
+/** FP32 values up to this many are written with as few digits as they need, as pipelines do. More would take too long. */
+const MAX_SHORT = 4096;
 const encoder = new TextEncoder();
 
 const RANGES: Readonly<Partial<Record<Datatype, readonly [number, number]>>> = {
@@ -174,11 +177,19 @@ export function jsonOfData(name: string, { datatype, data }: Tensor): string {
       return floats(new Float16Array(bits.buffer as ArrayBuffer, bits.byteOffset, bits.length));
     }
     case 'FP32':
+      return floats(data.length > MAX_SHORT ? (data as Float32Array) : shortened(data as Float32Array));
     case 'FP64':
-      return floats(data as Float32Array | Float64Array);
+      return floats(data as Float64Array);
     default:
       return `[${data.join(',')}]`;
   }
+}
+
+/** The same values once they are FP32 again: see {@link shortestDecimal}. */
+function shortened(data: Float32Array): Float64Array {
+  const out = new Float64Array(data);
+  for (let i = 0; i < out.length; i++) if (Number.isFinite(out[i])) out[i] = shortestDecimal(out[i]!);
+  return out;
 }
 
 function floats(data: Float16Array | Float32Array | Float64Array): string {
