@@ -56,10 +56,10 @@ function infoOf({ manifest }: Bundle, plan: ModelPlan): ModelInfo {
     sha256: manifest.sha256,
     features: manifest.features,
     ...(manifest.columns ? { columns: manifest.columns } : {}),
-    ...(manifest.columns ? { columns: manifest.columns } : {}),
     rows: manifest.rows,
     recurrent: plan.slots.length > 0,
     maxBatch: manifest.limits.maxBatch,
+    ...(plan.window ? {} : { byName: true as const }),
     inputs: plan.face.map(({ name, datatype, shape }) => ({ name, datatype, shape })),
     outputs: plan.results.map(({ name, datatype, shape }) => ({ name, datatype, shape })),
   };

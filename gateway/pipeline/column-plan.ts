@@ -2,6 +2,7 @@ import type { PipelineConfig, StreamConfig } from '../config/schema.ts';
 import { GatewayError } from '../errors.ts';
 import type { ModelInfo } from '../ports/inference.ts';
 import { fieldIndex } from '../stream/columns.ts';
+import { fieldOfInput } from './tensor-values.ts';
 
 /** What a pipeline hands its model. */
 export interface ColumnPlan {
@@ -97,6 +98,62 @@ function windowRows(
     );
   }
   return undefined;
+}
+
+/**
+ * Whether a model that takes inputs by name can be given them.
+ * @throws GatewayError PIPELINE_COLUMNS, PIPELINE_ROWS
+ */
+export function checkInputs(
+  pipeline: PipelineConfig,
+  model: ModelInfo,
+  sources: readonly (StreamConfig | undefined)[],
+): void {
+  const { id, window, fields: chosen } = pipeline;
+  if (!('count' in window) || window.count !== 1)
+    throw new GatewayError('PIPELINE_ROWS', `pipeline ${id}: ${model.name} takes one reading at a time`, {
+      received: window,
+      expected: 'window: { count: 1 }',
+      fix: 'Set `window: { count: 1 }` of the pipeline.',
+    });
+  if (model.recurrent)
+    throw misfit(
+      pipeline,
+      model,
+      'cannot keep the state of a model without from: window',
+      'a model without state',
+    );
+  if (chosen && chosen.length !== model.inputs.length)
+    throw misfit(
+      pipeline,
+      model,
+      `gives ${chosen.length} fields`,
+      `${model.inputs.length}: ${inputNames(model)}`,
+    );
+  const known = namesOf(sources);
+  if (known === undefined) return;
+  const absent = model.inputs.filter((_, i) => fieldOfInput(model.inputs, i, chosen, known) === -1);
+  if (absent.length === 0) return;
+  const names = absent.map(({ name }) => JSON.stringify(name)).join(', ');
+  throw misfit(
+    pipeline,
+    model,
+    `has no field for ${names}`,
+    `fields of ${[pipeline.from].flat().join(', ')}: ${known.join(', ')}`,
+  );
+}
+
+const inputNames = ({ inputs }: ModelInfo): string => inputs.map(({ name }) => name).join(', ');
+
+/** Fields of the sources, qualified when joined; undefined when some source does not say its fields. */
+function namesOf(sources: readonly (StreamConfig | undefined)[]): readonly string[] | undefined {
+  const names: string[] = [];
+  for (const source of sources) {
+    const own = source?.decode === 'bytes' ? (source.fields ?? { payload: {} }) : source?.fields;
+    if (source === undefined || own === undefined) return undefined;
+    for (const name of Object.keys(own)) names.push(sources.length > 1 ? `${source.id}.${name}` : name);
+  }
+  return names;
 }
 
 /** Field → whether it is a number; qualified when joined. Undefined when some source does not say its fields. */

@@ -2,19 +2,21 @@ import { pipelineConsumer } from '../config/names.ts';
 import type { PipelineConfig, StreamConfig } from '../config/schema.ts';
 import type { Alarms } from '../ports/alarms.ts';
 import type { Clock } from '../ports/clock.ts';
-import type { Inference } from '../ports/inference.ts';
+import type { Inference, ModelInfo } from '../ports/inference.ts';
 import type { Log } from '../ports/log.ts';
 import type { Meter } from '../ports/meter.ts';
 import type { JournalStream, Store } from '../store/types.ts';
 import { Columns } from '../stream/columns.ts';
 import { Joiner } from '../stream/join.ts';
-import type { ClosedWindow } from '../stream/window.ts';
-import { planColumns } from './column-plan.ts';
+import type { ClosedWindow, Reading } from '../stream/window.ts';
+import { checkInputs, planColumns } from './column-plan.ts';
 import { Consumer } from './consumer.ts';
 import { ModelCalls } from './model-calls.ts';
 import { ModelStage } from './model-stage.ts';
+import { type ReadingJob, ReadingOperator } from './reading-operator.ts';
 import { ResultText } from './result-json.ts';
 import type { RecordSource } from './source.ts';
+import { TensorStage } from './tensor-stage.ts';
 import { WindowOperator } from './window-operator.ts';
 
 /** Figures of one pipeline since the start of the process. */
@@ -87,15 +89,15 @@ export class Pipeline {
 
   stats(): PipelineStats | undefined {
     if (this.#running === undefined) return undefined;
-    const { consumer, stage, calls, operator } = this.#running;
+    const { consumer, stage, counted, operator } = this.#running;
     const { latency } = stage;
     return {
       id: this.id,
       ...stage.counters,
-      ...operator.windower.counters,
+      ...(operator instanceof WindowOperator ? operator.windower.counters : operator.counters),
       unmatched: operator.joiner?.counters.unmatched ?? 0,
       queued: consumer.queued,
-      batches: calls.batches,
+      batches: counted.batches,
       keys: consumer.keys,
       stateBytes: consumer.stateBytes,
       latency: {
@@ -109,19 +111,26 @@ export class Pipeline {
 }
 
 interface Running {
-  readonly consumer: Consumer<ClosedWindow>;
-  readonly stage: ModelStage;
-  readonly calls: ModelCalls;
-  readonly operator: WindowOperator;
+  readonly consumer: Pick<Consumer<never>, 'start' | 'stop' | 'queued' | 'keys' | 'stateBytes'>;
+  readonly stage: ModelStage | TensorStage;
+  /** What counts the calls to the model. */
+  readonly counted: { readonly batches: number };
+  readonly operator: WindowOperator | ReadingOperator;
 }
 
 function build(parts: PipelineParts): Running {
-  const { gateway, pipeline, source, store, inference, clock, alarms } = parts;
-  const { id, window, join, key, queue } = pipeline;
-  const log = parts.log.child(`pipeline ${id}`);
-  const model = inference.model(pipeline.model);
+  const model = parts.inference.model(parts.pipeline.model);
+  return model.byName ? buildByName(parts, model) : buildWindows(parts, model);
+}
+
+/** Windows of numbers, for models that have an input with `from: window`. */
+function buildWindows(parts: PipelineParts, model: ModelInfo): Running {
+  const { pipeline, inference, clock } = parts;
+  const { id, window, join, key } = pipeline;
   const plan = planColumns(pipeline, model, parts.sourceConfigs);
   const columns = new Columns(plan.names);
+  const common = commonParts(parts);
+  const { log } = common;
   const calls = new ModelCalls({
     account: `pipeline/${id}`,
     model: pipeline.model,
@@ -130,60 +139,107 @@ function build(parts: PipelineParts): Running {
     clock,
     log,
   });
-  const stage = new ModelStage({
-    pipeline: id,
-    columns: columns.count,
-    calls,
-    text: new ResultText(`${gateway}/${id}`, id),
-    meter: parts.meter,
-    clock,
-    deadlineMs: pipeline.deadline,
-    results: parts.results.name,
-    rejected: parts.rejected.name,
-    published: parts.published,
-    shedding: parts.shedding,
-  });
-  const { streams } = source;
-  const maxKeys = parts.maxDevices;
+  const stage = new ModelStage({ ...common, columns: columns.count, calls });
+  const several = parts.source.streams.length > 1;
   let operator: WindowOperator | undefined;
   const consumer = new Consumer<ClosedWindow>({
-    name: pipelineConsumer(id),
-    store,
-    clock,
-    log,
-    source,
+    ...consumerParts(parts, log),
     stage,
-    queue,
     operator: (sink) => {
       operator = new WindowOperator({
         window,
         key,
         columns,
-        maxKeys,
+        maxKeys: parts.maxDevices,
         rows: plan.rows,
-        within: streams.length < 2 ? 0 : (join?.within ?? 1000),
-        join:
-          streams.length < 2
-            ? undefined
-            : (joined) =>
-                new Joiner({
-                  streams: [pipeline.from].flat(),
-                  within: join?.within ?? 1000,
-                  on: join?.on ?? 'device',
-                  mode: join?.mode ?? 'nearest',
-                  maxKeys,
-                  sink: joined,
-                }),
+        within: several ? (join?.within ?? 1000) : 0,
+        join: several ? (joined) => joiner(parts, joined) : undefined,
         sink,
       });
       return operator;
     },
-    fingerprint: JSON.stringify([streams, window, key, join ?? null, plan, model.recurrent && model.sha256]),
+    fingerprint: JSON.stringify([
+      parts.source.streams,
+      window,
+      key,
+      join ?? null,
+      plan,
+      model.recurrent && model.sha256,
+    ]),
+  });
+  return { consumer, stage, counted: calls, operator: operator! };
+}
+
+/** Single readings, for models that take inputs by name. */
+function buildByName(parts: PipelineParts, model: ModelInfo): Running {
+  const { pipeline, inference } = parts;
+  const { key, join, fields } = pipeline;
+  checkInputs(pipeline, model, parts.sourceConfigs);
+  const common = commonParts(parts);
+  const stage = new TensorStage({ ...common, model: pipeline.model, fields, inference });
+  let operator: ReadingOperator | undefined;
+  const consumer = new Consumer<ReadingJob>({
+    ...consumerParts(parts, common.log),
+    stage,
+    operator: (sink) => {
+      operator = new ReadingOperator({
+        perDevice: key === 'device',
+        join: parts.source.streams.length > 1 ? (joined) => joiner(parts, joined) : undefined,
+        sink,
+      });
+      return operator;
+    },
+    fingerprint: JSON.stringify([parts.source.streams, 'by name', key, join ?? null]),
+  });
+  return { consumer, stage, counted: stage, operator: operator! };
+}
+
+function joiner({ pipeline, maxDevices }: PipelineParts, sink: (reading: Reading) => void): Joiner {
+  const { from, join } = pipeline;
+  return new Joiner({
+    streams: [from].flat(),
+    within: join?.within ?? 1000,
+    on: join?.on ?? 'device',
+    mode: join?.mode ?? 'nearest',
+    maxKeys: maxDevices,
+    sink,
+  });
+}
+
+/** What both kinds of stages need. */
+function commonParts(parts: PipelineParts) {
+  const { gateway, pipeline, meter, clock, results, rejected, published, shedding } = parts;
+  const { id, deadline: deadlineMs } = pipeline;
+  return {
+    pipeline: id,
+    text: new ResultText(`${gateway}/${id}`, id),
+    meter,
+    clock,
+    log: parts.log.child(`pipeline ${id}`),
+    deadlineMs,
+    results: results.name,
+    rejected: rejected.name,
+    published,
+    shedding,
+  };
+}
+
+/** What both kinds of consumers need. */
+function consumerParts(parts: PipelineParts, log: Log) {
+  const { pipeline, store, clock, source, alarms } = parts;
+  const { id, queue } = pipeline;
+  return {
+    name: pipelineConsumer(id),
+    store,
+    clock,
+    log,
+    source,
+    queue,
     snapshotBytes: Math.min(
       parts.snapshotBytes ?? Number.MAX_SAFE_INTEGER,
       snapshotLimit(parts.sourceConfigs),
     ),
-    failed: (error) => {
+    failed: (error: Error) => {
       log.error({ err: error }, `pipeline ${id}: stopped, its readings stay in the journal until a restart`);
       alarms.raise({
         kind: 'pipeline-failed',
@@ -193,8 +249,7 @@ function build(parts: PipelineParts): Running {
         detail: { pipeline: id },
       });
     },
-  });
-  return { consumer, stage, calls, operator: operator! };
+  };
 }
 
 /** A quarter of what the smallest source keeps, so that what a replay needs is still there. */

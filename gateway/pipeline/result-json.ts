@@ -1,4 +1,4 @@
-import type { ModelInfo, OutputColumn } from '../ports/inference.ts';
+import type { ModelIdentity, OutputColumn } from '../ports/inference.ts';
 import { shortestDecimal } from '../system/decimal.ts';
 
 /** The texts of one device's results that never change. */
@@ -20,7 +20,7 @@ export class ResultText {
   readonly #pipeline: string;
   readonly #devices = new Map<string, DeviceText>();
   readonly #names = new Map<string, string>();
-  #info: ModelInfo | undefined;
+  #info: ModelIdentity | undefined;
   #model = '';
 
   /** @param scope first levels of each id: `<gateway>/<pipeline>` */
@@ -30,7 +30,7 @@ export class ResultText {
   }
 
   /** The model named in the documents from here on. */
-  use(info: ModelInfo): void {
+  use(info: ModelIdentity): void {
     if (info === this.#info) return;
     this.#info = info;
     const { name, version, sha256 } = info;
@@ -57,6 +57,18 @@ export class ResultText {
       separator = ',';
     }
     return `${text}}}`;
+  }
+
+  /** A result whose outputs are JSON already. */
+  documentOf(
+    device: string,
+    time: number,
+    ordinal: number,
+    outputs: Iterable<readonly [name: string, json: string]>,
+  ): string {
+    const texts = this.#device(device);
+    const parts = Array.from(outputs, ([name, json]) => this.#name(name) + json);
+    return `${texts.head}${time}-${ordinal}${texts.middle}${time}${this.#model}${parts.join(',')}}}`;
   }
 
   // Devices and output names are bounded by the stream's limit on devices and by the model's manifest.

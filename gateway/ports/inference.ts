@@ -15,6 +15,8 @@ export interface ModelInfo {
   /** Whether per-device state travels between calls (recurrent models). */
   readonly recurrent: boolean;
   readonly maxBatch: number;
+  /** Set for a model without windows: its inputs are given by name, through {@link Inference.infer} alone. */
+  readonly byName?: true;
   /**
    * What a caller gives and gets by name: the tensors before the bundle's preprocessing and after its postprocessing.
    * For a bundle without either these are the model file's own inputs and outputs. -1 stands for a free dimension.

@@ -25,15 +25,7 @@ test('equals JSON.stringify of the document, whatever names and values', () => {
       fc.dictionary(name, value, { noNullPrototype: true }),
       (device, time, ordinal, outputs) => {
         const text = new ResultText('gw/p', 'p');
-        text.use({
-          ...MODEL,
-          features: [],
-          rows: undefined,
-          recurrent: false,
-          maxBatch: 1,
-          inputs: [],
-          outputs: [],
-        });
+        text.use(MODEL);
         const id = `gw/p/${device}/${time}-${ordinal}`;
         const expected = JSON.stringify({ id, pipeline: 'p', device, time, model: MODEL, outputs });
         expect(JSON.parse(text.document(device, time, ordinal, columnsOf(outputs), 0))).toEqual(
