@@ -30,7 +30,7 @@ const BESIDE = ['gateway/config', 'gateway/store', 'gateway/system'];
 const ARROWS: Readonly<Record<string, readonly string[]>> = {
   'gateway/errors.ts': [],
   'gateway/ports': ['gateway/errors.ts', 'gateway/store/types.ts'],
-  'gateway/store': CORE,
+  'gateway/store': [...CORE, 'gateway/system/trim-heap.ts'],
   'gateway/stream': [...CORE, 'gateway/store/types.ts'],
   'gateway/config': [
     'gateway/errors.ts',
@@ -43,12 +43,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   'gateway/system': [...CORE, 'gateway/config', 'gateway/store'],
   'gateway/ingest': [...CORE, ...BESIDE],
   'gateway/pipeline': [...CORE, ...BESIDE, 'gateway/stream'],
-  'gateway/inference': [
-    ...CORE,
-    'gateway/config',
-    'gateway/system/decimal.ts',
-    'gateway/system/files.ts',
-  ],
+  'gateway/inference': [...CORE, 'gateway/config', 'gateway/system/decimal.ts', 'gateway/system/files.ts'],
   'gateway/serving': [...CORE, ...BESIDE],
   'gateway/upstream': [...CORE, ...BESIDE, 'gateway/ingest/index.ts'],
   'gateway/billing': [...CORE, ...BESIDE],

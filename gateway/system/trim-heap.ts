@@ -3,7 +3,7 @@ import { runInNewContext } from 'node:vm';
 
 /**
  * Gives back the memory that starting took (30 MiB of a first heap that is never needed again): to be called once,
- * when ready and before there is load. Stops the thread for some 60 ms.
+ * by each thread, when ready and before there is load. Stops the thread for some 60 ms.
  */
 export function trimHeap(): void {
   setFlagsFromString('--expose-gc');

@@ -1,5 +1,6 @@
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
 import { GatewayError } from '../../errors.ts';
+import { trimHeap } from '../../system/trim-heap.ts';
 import type { CallAnswers, Reply, Request, WriterOptions } from '../protocol.ts';
 import type { StoreModule } from '../types.ts';
 import { asFailure } from './faults.ts';
@@ -22,6 +23,7 @@ async function main(port: MessagePort, options: WriterOptions): Promise<void> {
     port.close();
     return;
   }
+  trimHeap();
 
   const sendChanges = () => {
     const state = writer.takeLoaded();
