@@ -11,9 +11,9 @@ import { Suspects } from './suspects.ts';
 import { failUnit, late, rowsIn, type Segment, unitsIn, type Work } from './work.ts';
 
 /** Batches on their way to the host at once: enough that small ones share a write. */
-const MAX_IN_FLIGHT = 32;
+const MAX_IN_FLIGHT = 96;
 /** Work on its way beyond this makes the next call of a higher priority wait; a host with less may run dry. */
-const AHEAD_US = 2000;
+const AHEAD_US = 4000;
 /** Taken for a model that has not run yet. */
 const UNKNOWN_US = 100;
 /** Batches that are not full go out only while fewer are on their way, so that they fill while the host is busy. */
@@ -91,10 +91,21 @@ export class Dispatcher {
     const old = this.#lane;
     this.#lane = new Lane(host, models);
     this.#pump();
-    if (!old) return;
-    this.#draining.add(old);
-    await old.empty();
-    this.#draining.delete(old);
+    await this.#drain(old);
+  }
+
+  /** New batches wait for another host. Resolves when this one has answered all it was asked. */
+  async detach(): Promise<void> {
+    const old = this.#lane;
+    this.#lane = null;
+    await this.#drain(old);
+  }
+
+  async #drain(lane: Lane | null): Promise<void> {
+    if (!lane) return;
+    this.#draining.add(lane);
+    await lane.empty();
+    this.#draining.delete(lane);
   }
 
   /** Takes back what a host that has ended was asked; it runs again on the next. */

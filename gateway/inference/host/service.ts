@@ -27,8 +27,8 @@ export type Control =
   | { readonly op: 'inspect'; readonly runtime: string; readonly file: string }
   | { readonly op: 'stats' };
 
-/** Replies go out at the latest this long after they are ready, so that the core sees progress between slow runs. */
-const HOLD_MS = 0.3;
+/** Replies go out together, at the latest this long after they are ready: each write wakes the core. */
+const HOLD_MS = 1;
 
 /** Answers frames, one at a time. What it throws becomes the answer. */
 export class Service {
@@ -81,7 +81,11 @@ export class Service {
   async #run(header: FrameHeader, frame: Uint8Array): Promise<void> {
     const engine = this.#engines.get(header.handle);
     if (!engine) throw new GatewayError('INTERNAL', `no model has handle ${header.handle}`);
-    const begin = performance.now();
+    let begin = performance.now();
+    if (engine.lastMs > HOLD_MS) {
+      this.#flush(begin);
+      begin = performance.now();
+    }
     const { plan } = engine;
     const { buffer } = frame;
     let offset = frame.byteOffset + HEADER_BYTES;
@@ -97,7 +101,9 @@ export class Service {
       slots.push(values);
       offset += align(values.byteLength);
     }
-    this.#reply(header, await engine.run(given, header.items, slots), begin);
+    const result = await engine.run(given, header.items, slots);
+    engine.lastMs = performance.now() - begin;
+    this.#reply(header, result, begin);
   }
 
   #reply(header: FrameHeader, { results, slots }: BatchResult, begin: number): void {
@@ -120,9 +126,11 @@ export class Service {
     }
     const now = performance.now();
     writeHeader(buffer, offset, length, { ...header, status: OK, tensors }, (now - begin) * 1000);
-    if (now - this.#flushed > HOLD_MS) {
-      this.#channel.flush();
-      this.#flushed = now;
-    }
+    if (now - this.#flushed > HOLD_MS) this.#flush(now);
+  }
+
+  #flush(now: number): void {
+    this.#channel.flush();
+    this.#flushed = now;
   }
 }
