@@ -32,9 +32,6 @@ export interface QueueHost {
   /** Which (re)opening of the database the numbers in the queue belong to. */
   readonly epoch: number;
   readonly stopping: boolean;
-  monotonic(): number;
-  /** Runs `task` after `ms`; the returned function calls it off. */
-  after(ms: number, task: () => void): () => void;
   /** After a commit, before anybody is told. */
   onCommitted(group: Group, reply: GroupReply): void;
   onDiskFull(error: GatewayError): void;
@@ -61,7 +58,8 @@ export class GroupQueue {
   #devicesAsOf: { streamId: number; seq: number }[] = [];
   #scheduled = false;
   readonly #gather = new Gather(GATHER_MS);
-  #cancelWait: (() => void) | undefined;
+  /** A matter of the disk, like `setImmediate`: in real time, whatever clock the gateway runs by. */
+  #waiting: NodeJS.Timeout | undefined;
   #whenIdle: (() => void)[] = [];
 
   constructor(host: QueueHost) {
@@ -247,11 +245,9 @@ export class GroupQueue {
   #schedule(): void {
     const group = this.#queue[0];
     if (group === undefined || this.#inFlight !== undefined || this.#scheduled) return;
-    const wait = this.#host.stopping
-      ? 0
-      : this.#gather.wait(this.#host.monotonic(), group.records, group.bytes);
+    const wait = this.#host.stopping ? 0 : this.#gather.wait(performance.now(), group.records, group.bytes);
     if (wait > 0) {
-      this.#cancelWait ??= this.#host.after(wait, () => this.#goNow());
+      this.#waiting ??= setTimeout(() => this.#goNow(), wait);
       return;
     }
     this.#scheduled = true;
@@ -265,13 +261,13 @@ export class GroupQueue {
   #dispatchNext(): void {
     const group = this.#queue[0];
     if (group === undefined) return;
-    if (this.#gather.wait(this.#host.monotonic(), group.records, group.bytes) > 0) this.#schedule();
+    if (this.#gather.wait(performance.now(), group.records, group.bytes) > 0) this.#schedule();
     else this.#goNow();
   }
 
   #goNow(): void {
-    this.#cancelWait?.();
-    this.#cancelWait = undefined;
+    clearTimeout(this.#waiting);
+    this.#waiting = undefined;
     this.#dispatch();
   }
 
@@ -279,7 +275,7 @@ export class GroupQueue {
     if (this.#inFlight !== undefined) return;
     const group = this.#queue[0];
     if (group === undefined || !this.#host.connected) return;
-    this.#gather.spend(this.#host.monotonic());
+    this.#gather.spend(performance.now());
     const memory = this.#memory ?? new GrowableBytes(65_536);
     this.#memory = undefined;
     memory.truncate(0);

@@ -84,14 +84,6 @@ class MainStore implements Store, StreamHost, QueueHost {
     return this.#parts.clock.now();
   }
 
-  monotonic(): number {
-    return this.#parts.clock.monotonic();
-  }
-
-  after(ms: number, task: () => void): () => void {
-    return this.#parts.clock.after(ms, task);
-  }
-
   async start(signal: AbortSignal): Promise<void> {
     if (this.#state !== 'new' && this.#state !== 'stopped') return;
     signal.throwIfAborted();
