@@ -218,6 +218,29 @@ export function loopingModel(): Uint8Array {
   });
 }
 
+/** `sum = a + b` and `product = a × b`, all `[N, columns]`. */
+export function pairModel(columns: number): Uint8Array {
+  const shape = ['N', columns];
+  return model({
+    name: 'pair',
+    node: [node('Add', ['a', 'b'], ['sum']), node('Mul', ['a', 'b'], ['product'])],
+    initializer: [],
+    input: [value('a', shape), value('b', shape)],
+    output: [value('sum', shape), value('product', shape)],
+  });
+}
+
+/** `output [N, 1]` is the entry of `table` at each `index [N, 1]` (INT64); an index that it has not fails the whole run. */
+export function tableModel(table: readonly number[]): Uint8Array {
+  return model({
+    name: 'table',
+    node: [node('Gather', ['table', 'index'], ['output'])],
+    initializer: [floats('table', [table.length], Float32Array.from(table))],
+    input: [value('index', ['N', 1], INT64)],
+    output: [value('output', ['N', 1])],
+  });
+}
+
 /** `output` is zeros, as many as the one number of `input` `[1]` says: a small input that asks for much memory. */
 export function expandingModel(): Uint8Array {
   return model({
