@@ -8,7 +8,7 @@ import { ioHash, ioSalt, type Measured, usageText } from './measure.ts';
 import { requestKey } from './request-key.ts';
 import { HEAD_BYTES, LEAF_BYTES, receiptBytes } from './space.ts';
 import { one, run } from './statements.ts';
-import { amountOf, parseTariff, type Tariff } from './tariff.ts';
+import { type Counted, parseTariff, rate, type Tariff } from './tariff.ts';
 
 /** A ledger's total is 128 bits wide; with this much per channel the 10,000 that a gateway may have fit it. */
 const MAX_CUMULATIVE = (2n ** 128n - 1n) / 10_000n;
@@ -28,12 +28,14 @@ export function append(
   let cumulative = BigInt(channel.cumulative);
   let { ordinal, bytes_to: bytes } = newestOf(db, book);
   const tariffPlace = keepPreimage(db, tariff.hash, tariff.json);
+  let counted = tariff.stateful ? readCounted(db, channel.id, tariffPlace) : undefined;
   const models = new Map<string, { hash: Uint8Array; place: number }>();
   const leaf = book.chain_id === 0 ? 0 : LEAF_BYTES;
   bytes += HEAD_BYTES; // at most one signed head for what is appended at once, besides those at each HEAD_EVERY
   for (const use of uses) {
-    const usage = usageText(use.used);
-    const amount = amountOf(tariff, use.used);
+    const { amount, before: earlier, after } = rate(tariff, counted, use.used, use.startedAt);
+    const usage = usageText(use.used, earlier);
+    counted = after;
     cumulative += amount;
     if (cumulative > MAX_CUMULATIVE)
       throw new GatewayError('BILLING_AMOUNT', 'The total no longer fits 128 bits.');
@@ -89,6 +91,14 @@ export function append(
     );
     before = ordinal;
   }
+  if (counted)
+    run(
+      db,
+      'INSERT OR REPLACE INTO billing_counts VALUES (?, ?, ?)',
+      channel.id,
+      tariffPlace,
+      JSON.stringify(counted),
+    );
   run(
     db,
     'UPDATE billing_channels SET seq = ?, cumulative = ?, last_hash = ?, last_ordinal = ? WHERE id = ?',
@@ -98,6 +108,17 @@ export function append(
     before,
     channel.id,
   );
+}
+
+/** What the channel has used under this tariff; a new tariff begins to count anew. */
+function readCounted(db: DatabaseSync, channel: number, tariff: number): Counted | undefined {
+  const row = one<{ counted: string }>(
+    db,
+    'SELECT counted FROM billing_counts WHERE channel = ? AND tariff = ?',
+    channel,
+    tariff,
+  );
+  return row && (JSON.parse(row.counted) as Counted);
 }
 
 /** Hash of the body that was billed under this id, if any. */

@@ -3,7 +3,7 @@ import type { Usage } from '../ports/meter.ts';
 import { keccak, utf8 } from './bytes.ts';
 import { canonicalJson } from './canonical-json.ts';
 import { joinedSha256 } from './joined-hash.ts';
-import type { Quantities } from './tariff.ts';
+import type { Counted, Quantities } from './tariff.ts';
 
 /** A use reduced to what its receipt needs; request and answer survive as hashes only. */
 export interface Measured {
@@ -107,9 +107,19 @@ function modelText(model: Usage['model']): string {
   return text;
 }
 
-/** Canonical text of quantities, zeros left out: the preimage of `usageHash`. */
-export function usageText(used: Quantities): string {
-  return canonicalJson(Object.fromEntries(Object.entries(used).filter(([, quantity]) => quantity !== 0)));
+/**
+ * Canonical text of quantities, zeros left out: the preimage of `usageHash`. Where the price depends on what was used
+ * before, that stands with it under `before`, so that a receipt can be checked by itself.
+ */
+export function usageText(used: Quantities, before?: Counted): string {
+  const quantities = Object.fromEntries(Object.entries(used).filter(([, quantity]) => quantity !== 0));
+  return canonicalJson(before ? { ...quantities, before } : quantities);
+}
+
+/** Reads the preimage of `usageHash`. Throws a SyntaxError or TypeError when it is none. */
+export function parseUsage(text: string): { readonly used: Quantities; readonly before?: Counted } {
+  const { before, ...used } = JSON.parse(text) as Quantities & { before?: Counted };
+  return before ? { used, before } : { used };
 }
 
 /** Salt of one receipt: known only to who has the book's secret, and disclosed receipt by receipt. */

@@ -13,9 +13,9 @@ import {
   separatorOf,
 } from './documents.ts';
 import { HEAD_EVERY } from './limits.ts';
-import { ioHash } from './measure.ts';
+import { ioHash, parseUsage } from './measure.ts';
 import { merkleRoot } from './merkle.ts';
-import { amountOf, parseTariff, type Quantities } from './tariff.ts';
+import { type Counted, parseTariff, rate, type Tariff } from './tariff.ts';
 
 /**
  * A receipt's proof: one JSON document (RFC 8785, one line) that anyone can check without a database or a chain. Each
@@ -125,9 +125,12 @@ function check(proof: ReceiptProof): Verdict {
     return invalid('request and answer are not those of the receipt');
   if (!sameBytes(fromHex(first.tariffHash), tariffHash))
     return invalid('the tariff is not that of the receipt');
-  if (amountOf(tariff, JSON.parse(first.usage) as Quantities) !== BigInt(first.amount))
+  const { used, before } = parseUsage(first.usage);
+  if (rate(tariff, before, used, first.startedAtMs).amount !== BigInt(first.amount))
     return invalid('the amount does not follow from tariff and usage');
 
+  const wrongly = counting(proof, tariff);
+  if (wrongly) return invalid(wrongly);
   const hashes = chain(separator, id, proof);
   if (typeof hashes === 'string') return invalid(hashes);
   const own = hashes[0]!;
@@ -157,6 +160,22 @@ function check(proof: ReceiptProof): Verdict {
   if (recoverAddress(batchDigest(separator, head), fromHex(proof.batch.signature)) !== proof.device)
     return invalid('the batch is not signed by the device');
   return { kind: 'valid', receiptHash: toHex(own), root: toHex(root), head: toHex(head) };
+}
+
+/** What is wrong with what receipts say was used before them; null when each counts on from the one before. */
+function counting({ receipts }: ReceiptProof, tariff: Tariff): string | null {
+  if (!tariff.stateful) return null;
+  let earlier: Counted | undefined;
+  for (const { seq, tariffHash, usage, startedAtMs, amount } of receipts) {
+    if (tariffHash !== toHex(tariff.hash)) return null;
+    const { used, before } = parseUsage(usage);
+    const rated = rate(tariff, earlier ?? before, used, startedAtMs);
+    if (!before || canonicalJson(before) !== canonicalJson(rated.before))
+      return `receipt ${seq} does not count on from the one before`;
+    if (rated.amount !== BigInt(amount)) return `the amount of receipt ${seq} does not follow from its usage`;
+    earlier = rated.after;
+  }
+  return null;
 }
 
 /** Hashes of the receipts, each linked to the one before; or what is wrong with them. */

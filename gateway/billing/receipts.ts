@@ -1,7 +1,7 @@
 import { DatabaseSync } from 'node:sqlite';
 import { GatewayError } from '../errors.ts';
 import { fromHex, sameBytes, toHex, ZERO_WORD } from './bytes.ts';
-import { ioHash, ioSalt } from './measure.ts';
+import { ioHash, ioSalt, parseUsage } from './measure.ts';
 import { proofText, type ReceiptProof, type Verdict, verifyProof } from './proof.ts';
 import { type BooksRow, type Evidence, type ListedRow, type ListFilter, placeOf } from './receipt-queries.ts';
 import { storeModule } from './store-module.ts';
@@ -166,7 +166,7 @@ async function missing(reader: ReceiptReader, id: string): Promise<never> {
 /** Quantities of a row; none when the row is damaged, which the verdict says. */
 function usageOf(text: string): Readonly<Record<string, number>> {
   try {
-    return JSON.parse(text) as Record<string, number>;
+    return parseUsage(text).used as Record<string, number>;
   } catch {
     return {};
   }

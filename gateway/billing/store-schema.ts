@@ -131,4 +131,6 @@ export const MIGRATIONS: readonly string[] = [
    ) STRICT, WITHOUT ROWID`,
   'CREATE INDEX billing_txs_nonce ON billing_txs (nonce)',
   'CREATE INDEX billing_txs_batch ON billing_txs (batch)',
+  // What a channel has used under a tariff whose prices depend on it.
+  'CREATE TABLE billing_counts (channel INTEGER PRIMARY KEY, tariff INTEGER NOT NULL, counted TEXT NOT NULL) STRICT',
 ];

@@ -2,34 +2,37 @@ import { z } from 'zod';
 import { GatewayError } from '../errors.ts';
 import { keccak, utf8 } from './bytes.ts';
 import { canonicalJson } from './canonical-json.ts';
+import { QUANTITIES, type Quantities, type Quantity } from './quantities.ts';
+import { type Factor, factorOf, factorSchema, PPM } from './tariff-hours.ts';
+import { costOf, type Price, tiersSchema, units } from './tariff-tiers.ts';
 
-/** What can be charged for. Quantities are whole numbers below 2^53. */
-export const QUANTITIES = [
-  'inference',
-  'compute_us',
-  'byte_in',
-  'byte_out',
-  'token',
-  'energy_mWh',
-  'rent_s',
-] as const;
-export type Quantity = (typeof QUANTITIES)[number];
-export type Quantities = Readonly<Partial<Record<Quantity, number>>>;
+export { QUANTITIES, type Quantities } from './quantities.ts';
 
-/** An amount in the token's smallest unit (10⁻¹⁸ AIMX), as a decimal string, because JSON numbers end at 2^53. */
-const units = z
-  .string()
-  .regex(/^(0|[1-9]\d{0,29})$/, 'a whole number of 10^-18 AIMX, as a string without leading zeros');
+/** Over what quotas, tiers and the minimum count: since the channel opened, or anew each day or month. */
+const PERIODS = ['ever', 'day', 'month'] as const;
+type Period = (typeof PERIODS)[number];
 
-/** A tariff file. `amount = inference × fixed + Σ quantity × price`: linear, so that what is coalesced costs the same. */
+const perQuantity = <T extends z.ZodType>(value: T) =>
+  z.strictObject(Object.fromEntries(QUANTITIES.map((name) => [name, value.optional()])));
+
+/**
+ * A tariff file. In its simplest form `amount = inference × fixed + Σ quantity × price`, which is linear, so that what
+ * is coalesced costs the same. Graduated prices, free quotas, a minimum and times of day keep that property: an amount is
+ * always the growth of one function of everything used so far (see {@link rate}).
+ */
 export const tariffSchema = z.strictObject({
   version: z.literal(1),
   name: z.string().max(200),
   fixed: units.default('0').describe('Per inference'),
-  prices: z
-    .strictObject(Object.fromEntries(QUANTITIES.map((name) => [name, units.optional()])))
+  prices: perQuantity(z.union([units, tiersSchema]))
     .default({})
-    .describe('Per unit of each quantity'),
+    .describe('Per unit of each quantity, or a list of tiers: [{upTo: 1000, price: "5"}, {price: "3"}]'),
+  free: perQuantity(z.number().int().min(1).max(Number.MAX_SAFE_INTEGER))
+    .optional()
+    .describe('Units of a quantity that cost nothing in each period'),
+  minimum: units.optional().describe('Least that a period costs once anything is used in it'),
+  period: z.enum(PERIODS).optional().describe('Of free quotas, tiers and the minimum; default: ever'),
+  hours: factorSchema.optional().describe('Factors by time of day, in millionths'),
 });
 
 /** A tariff made ready: `json` (RFC 8785) is the preimage of `hash`. */
@@ -37,7 +40,12 @@ export interface Tariff {
   readonly json: string;
   readonly hash: Uint8Array;
   readonly fixed: bigint;
-  readonly prices: readonly (readonly [Quantity, bigint])[];
+  readonly prices: readonly Price[];
+  /** Whether an amount depends on what was used before: then receipts carry that with them. */
+  readonly stateful: boolean;
+  readonly minimum: bigint;
+  readonly period: Period;
+  readonly hours: Factor | undefined;
 }
 
 /** 0.0001 AIMX per inference, for a gateway that was given no tariff. */
@@ -56,22 +64,103 @@ export function parseTariff(document: unknown): Tariff {
     );
     throw new GatewayError('TARIFF_INVALID', `The tariff is not valid: ${faults.join('; ')}.`);
   }
-  const json = canonicalJson(parsed.data);
-  const prices = parsed.data.prices as Partial<Record<Quantity, string>>;
+  const { data } = parsed;
+  const json = canonicalJson(data);
+  const free = data.free as Partial<Record<Quantity, number>> | undefined;
+  const given = data.prices as Partial<Record<Quantity, z.output<typeof tiersSchema> | string>>;
+  const prices = QUANTITIES.flatMap((quantity): Price[] => {
+    const price = given[quantity];
+    if (price === undefined || price === '0') return [];
+    const tiers = typeof price === 'string' ? [{ price }] : price;
+    return [
+      {
+        quantity,
+        free: BigInt(free?.[quantity] ?? 0),
+        tiers: tiers.map((tier) => ({
+          upTo: tier.upTo === undefined ? undefined : BigInt(tier.upTo),
+          price: BigInt(tier.price),
+        })),
+      },
+    ];
+  });
+  const minimum = BigInt(data.minimum ?? '0');
+  const graduated = prices.some(({ free: quota, tiers }) => quota > 0n || tiers.length > 1);
   return {
     json,
     hash: keccak(utf8(json)),
-    fixed: BigInt(parsed.data.fixed),
-    prices: QUANTITIES.flatMap((name) => {
-      const price = BigInt(prices[name] ?? '0');
-      return price === 0n ? [] : [[name, price] as const];
-    }),
+    fixed: BigInt(data.fixed),
+    prices,
+    stateful: graduated || minimum > 0n || data.hours !== undefined,
+    minimum,
+    period: data.period ?? 'ever',
+    hours: data.hours && factorOf(data.hours),
   };
 }
 
-/** What the quantities cost, in 10⁻¹⁸ AIMX. */
+/** What the quantities cost by themselves, in 10⁻¹⁸ AIMX: all there is to a tariff that is not stateful. */
 export function amountOf(tariff: Tariff, used: Quantities): bigint {
   let amount = tariff.fixed * BigInt(used.inference ?? 0);
-  for (const [name, price] of tariff.prices) amount += price * BigInt(used[name] ?? 0);
+  for (const price of tariff.prices) amount += costOf(price, 0n, BigInt(used[price.quantity] ?? 0));
   return amount;
+}
+
+/** What a channel has used in a period, as a stateful tariff counts it. JSON, part of the preimage of `usageHash`. */
+export interface Counted {
+  /** `2026-11`, `2026-11-22`, or empty for `ever`. */
+  readonly period: string;
+  readonly quantities: Quantities;
+  /** All costs of the period in millionths of a unit, before the minimum: a decimal string. */
+  readonly scaled: string;
+}
+
+export interface Rated {
+  readonly amount: bigint;
+  /** What had been used before; absent when the tariff does not depend on it. */
+  readonly before?: Counted;
+  readonly after?: Counted;
+}
+
+/**
+ * What a use costs after everything before it. The charge of a period is `C = max(minimum, ⌊Σ factor × cost⌋)`, and a use
+ * costs what it adds to `C`: fractions are carried and never lost, a minimum is paid by the first use, and uses that share
+ * a receipt cost what they cost apart.
+ *
+ * @param startedAt milliseconds since the epoch: decides the period and the time of day
+ */
+export function rate(
+  tariff: Tariff,
+  counted: Counted | undefined,
+  used: Quantities,
+  startedAt: number,
+): Rated {
+  if (!tariff.stateful) return { amount: amountOf(tariff, used) };
+  const before = current(tariff, counted, startedAt);
+  const quantities: Partial<Record<Quantity, number>> = { ...before.quantities };
+  let cost = tariff.fixed * BigInt(used.inference ?? 0);
+  for (const price of tariff.prices) {
+    const from = BigInt(before.quantities[price.quantity] ?? 0);
+    cost += costOf(price, from, BigInt(used[price.quantity] ?? 0));
+  }
+  for (const [name, n] of Object.entries(used) as [Quantity, number][]) {
+    if (n > 0) quantities[name] = Math.min(Number.MAX_SAFE_INTEGER, (quantities[name] ?? 0) + n);
+  }
+  const factor = BigInt(tariff.hours?.at(startedAt) ?? PPM);
+  const scaled = BigInt(before.scaled) + cost * factor;
+  const amount = chargeOf(tariff, scaled, true) - chargeOf(tariff, BigInt(before.scaled), isUsed(before));
+  return { amount, before, after: { period: before.period, quantities, scaled: String(scaled) } };
+}
+
+const isUsed = ({ quantities }: Counted): boolean => Object.keys(quantities).length > 0;
+
+function chargeOf({ minimum }: Tariff, scaled: bigint, used: boolean): bigint {
+  const charge = scaled / BigInt(PPM);
+  return used && charge < minimum ? minimum : charge;
+}
+
+/** The counts of the period that `startedAt` is in. A late use counts in the present period: periods never go back. */
+function current(tariff: Tariff, counted: Counted | undefined, startedAt: number): Counted {
+  const local = new Date(startedAt + (tariff.hours?.offsetMinutes ?? 0) * 60_000).toISOString();
+  const period = tariff.period === 'ever' ? '' : local.slice(0, tariff.period === 'day' ? 10 : 7);
+  if (counted && counted.period >= period) return counted;
+  return { period, quantities: {}, scaled: '0' };
 }
