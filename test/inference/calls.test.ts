@@ -80,7 +80,9 @@ test('what does not fit the face is said before a host sees it; a number that is
   expect(await refused({ a: good, b: good, c: good })).toBe('pair@1 has no input "c": got c, expected a, b');
   expect(await refused({ a: good, b: fp32([1, 3], [1, 2, 3]) })).toContain('got FP32 [1, 3], expected FP32');
   expect(await refused({ a: good, b: { ...good, datatype: 'FP64' } })).toContain('got FP64 [1, 2]');
-  expect(await refused({ a: good, b: { ...good, data: Uint8Array.of(1, 2) } })).toContain('data of another kind');
+  expect(await refused({ a: good, b: { ...good, data: Uint8Array.of(1, 2) } })).toContain(
+    'data of another kind',
+  );
   expect(await refused({ a: good, b: fp32([1, 2], [1]) })).toContain('got 1 values, expected 2 values');
   expect(await refused({ a: good, b: fp32([2, 2], [1, 2, 3, 4]) })).toContain('got 2 rows, expected 1 rows');
   expect(await refused({ a: fp32([0, 2], []), b: fp32([0, 2], []) })).toContain('got no rows');
@@ -89,7 +91,11 @@ test('what does not fit the face is said before a host sees it; a number that is
   const odd = await inference.infer('pair', call({ a: fp32([1, 2], [Number.NaN, Infinity]), b: good }));
   if (!odd.ok) expect.fail(odd.message);
   expect(numbers(odd.outputs.sum)).toEqual([Number.NaN, Infinity]);
-  expect(await inference.infer('none', call({}))).toMatchObject({ ok: false, code: 'MODEL_MISSING', model: undefined });
+  expect(await inference.infer('none', call({}))).toMatchObject({
+    ok: false,
+    code: 'MODEL_MISSING',
+    model: undefined,
+  });
   expect(inference.ready('pair')).toBe(true);
   expect(inference.ready('none')).toBe(false);
   expect(inference.versions('pair')).toEqual(['1']);
@@ -153,7 +159,9 @@ test('the face is before preprocessing and behind postprocessing, and pipelines 
   expect(texts(answer.outputs.label)).toEqual(summary(windows, 'label'));
   expect(numbers(answer.outputs.index)).toEqual(summary(windows, 'index'));
   expect(numbers(answer.outputs.above).map(Boolean)).toEqual(summary(windows, 'above'));
-  expect(numbers(answer.outputs.out)).toEqual((summary(windows, 'out') as number[][]).flat().map(Math.fround));
+  expect(numbers(answer.outputs.out)).toEqual(
+    (summary(windows, 'out') as number[][]).flat().map(Math.fround),
+  );
   expect(inference.stats().models['mlp@1']).toMatchObject({ runs: 1, items: 40, largestBatch: 40 });
 });
 
@@ -167,7 +175,9 @@ test('a call is answered by its deadline although the model hangs, and too many 
   const quick = fp32([1, 1], [1]);
   const from = (account: string, priority: 'interactive' | 'bulk' = 'interactive', deadline = 200) =>
     inference.infer('looping', call({ input: quick }, { account, priority, deadline }));
-  const calls = ['a', 'b', 'c', 'd', 'e'].flatMap((account) => Array.from({ length: 12 }, () => from(account)));
+  const calls = ['a', 'b', 'c', 'd', 'e'].flatMap((account) =>
+    Array.from({ length: 12 }, () => from(account)),
+  );
   const bulk = from('a', 'bulk');
   const codes = (await Promise.all(calls)).map((answer) => (answer.ok ? 'ok' : answer.code));
   // A quarter of the queue each, until it is full.
