@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { asGatewayError, GatewayError } from '../errors.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { ModelState } from '../ports/inference.ts';
@@ -9,6 +10,7 @@ import { BLAME, type HostExit, HostProcess } from './host-process.ts';
 import type { Model } from './model.ts';
 import { rangeOf } from './plan.ts';
 import { probeWindow } from './probe.ts';
+import type { Trust } from './signing/trust.ts';
 
 /** A host with its models loaded and checked, ready to serve. */
 export interface Generation {
@@ -21,6 +23,9 @@ export interface GenerationOptions {
   readonly clock: Clock;
   readonly log: Log;
   readonly models: readonly Model[];
+  readonly trust: Trust;
+  /** A model was loaded and made its host grow by so many bytes. */
+  measured(model: Model, bytes: number): void;
   /** Most memory the host may allocate. */
   readonly maxBytes: number;
   readonly signal: AbortSignal;
@@ -39,7 +44,7 @@ const START_CRASHES = 3;
  * and the others serve. Rejects with MODEL_HOST when no host can be started, with STOPPING when aborted.
  */
 export async function makeGeneration(options: GenerationOptions): Promise<Generation> {
-  const { models, signal, log } = options;
+  const { models, signal } = options;
   const refused = new Map<Model, GatewayError>();
   const crashes = new Map<Model, number>();
   let starts = 0;
@@ -48,7 +53,7 @@ export async function makeGeneration(options: GenerationOptions): Promise<Genera
     let blame = 0;
     const host: HostProcess = new HostProcess({
       clock: options.clock,
-      log,
+      log: options.log,
       maxBytes: options.maxBytes,
       onExit: (exit) => {
         blame = BLAME[exit.kind];
@@ -64,7 +69,7 @@ export async function makeGeneration(options: GenerationOptions): Promise<Genera
       for (const model of models) {
         if (refused.has(model)) continue;
         loading = model;
-        await load(host, model, log).catch((error: unknown) => {
+        await loadModel(host, model, options).catch((error: unknown) => {
           if (!host.alive) throw error;
           refused.set(model, asGatewayError(error));
         });
@@ -86,19 +91,39 @@ export async function makeGeneration(options: GenerationOptions): Promise<Genera
   }
 }
 
-async function load(host: HostProcess, model: Model, log: Log): Promise<void> {
-  await verifyHash(model.bundle);
-  await host.control({ op: 'load', handle: model.handle, plan: model.plan });
+/**
+ * Loads a model into a host after its files and its signature were checked, and runs its golden samples. Rejects with
+ * the coded error that says why it must not serve; it is not in the host then.
+ */
+export async function loadModel(
+  host: HostProcess,
+  model: Model,
+  { log, trust, measured }: Pick<GenerationOptions, 'log' | 'trust' | 'measured'>,
+): Promise<void> {
+  const { bundle, handle, plan } = model;
+  if (!existsSync(bundle.folder))
+    throw new GatewayError('MODEL_MISSING', `its folder ${bundle.folder} was removed`);
+  const signature = await trust.check(bundle);
+  if (signature.state === 'unsigned' || signature.state === 'not trusted')
+    log.warn({ model: model.key }, `inference: ${model.key} serves although ${signature.reason}`);
+  await verifyHash(bundle);
+  const before = await rssOf(host);
+  await host.control({ op: 'load', handle, plan });
   try {
-    const samples = readGolden(model.bundle);
+    const samples = readGolden(bundle);
     if (samples.length === 0)
       log.warn({ model: model.key }, `inference: ${model.key} has no golden samples, serving it unchecked`);
     for (const sample of samples) await checkSample(host, model, sample);
   } catch (error) {
-    if (host.alive) await host.control({ op: 'unload', handle: model.handle });
+    if (host.alive) await host.control({ op: 'unload', handle });
     throw error;
   }
+  measured(model, (await rssOf(host)) - before);
 }
+
+/** Resident bytes of a host. */
+export const rssOf = async (host: HostProcess): Promise<number> =>
+  (await host.control<{ rss: number }>({ op: 'stats' })).rss;
 
 /** Runs one golden sample; rejects with MODEL_GOLDEN when the model does not give what it should. */
 async function checkSample(host: HostProcess, model: Model, sample: GoldenSample): Promise<void> {

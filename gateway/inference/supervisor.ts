@@ -3,25 +3,33 @@ import type { Alarms } from '../ports/alarms.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Log } from '../ports/log.ts';
 import type { Dispatcher } from './dispatcher.ts';
-import { type Generation, makeGeneration } from './generation.ts';
+import { type Generation, type GenerationOptions, loadModel, makeGeneration, rssOf } from './generation.ts';
+import { HostAlarms } from './host-alarms.ts';
 import type { HostExit, HostProcess } from './host-process.ts';
 import type { Model } from './model.ts';
+import { Residency } from './residency.ts';
+import type { Trust } from './signing/trust.ts';
 
 const HEARTBEAT_MS = 2000;
 /** The first restarts of a minute are at once; from then on each waits twice as long, at most this. */
 const MAX_BACKOFF_MS = 1500;
 const FREE_RESTARTS = 16;
 const RESTART_WINDOW_MS = 60_000;
-/** How long a crash stays an alarm. */
-const ALARM_MS = 60_000;
 const REPLACE_AT_MOST_EVERY_MS = 60_000;
 
+/** How long models that must give way may finish what waits for them. */
+const LINGER_MS = 2000;
+const LOOK_MS = 10;
+
 export interface SupervisorOptions {
+  /** Whether its models are on trial. */
+  readonly trial: boolean;
   readonly clock: Clock;
   readonly log: Log;
   readonly alarms: Alarms;
   readonly dispatcher: Dispatcher;
-  /** Resident bytes beyond which a host is replaced by a fresh one. */
+  readonly trust: Trust;
+  /** Resident bytes of a host beyond which models give way; beyond which it is replaced when that does not help. */
   readonly maxHostRss: number;
   /** Bytes beyond which the host cannot allocate. */
   readonly maxHostBytes: number;
@@ -33,7 +41,8 @@ export interface SupervisorOptions {
  */
 export class Supervisor {
   readonly #options: SupervisorOptions;
-  readonly #models = new Set<Model>();
+  readonly #residency: Residency;
+  readonly #alarms: HostAlarms;
   readonly #refused = new Map<Model, GatewayError>();
   readonly #hosts = new Set<HostProcess>();
   #abort = new AbortController();
@@ -45,10 +54,11 @@ export class Supervisor {
   #rss = 0;
   #replacedAt = Number.NEGATIVE_INFINITY;
   #cancelHeartbeat: () => void = () => undefined;
-  #cancelAlarm: () => void = () => undefined;
 
   constructor(options: SupervisorOptions) {
     this.#options = options;
+    this.#residency = new Residency(options.maxHostRss);
+    this.#alarms = new HostAlarms(options.alarms, options.clock, options.trial);
   }
 
   start(): void {
@@ -60,7 +70,7 @@ export class Supervisor {
   async stop(): Promise<void> {
     this.#abort.abort();
     this.#cancelHeartbeat();
-    this.#cancelAlarm();
+    this.#alarms.stop();
     await this.#making;
     for (const host of this.#hosts) host.close();
     await Promise.all([...this.#hosts].map((host) => host.ended));
@@ -69,22 +79,50 @@ export class Supervisor {
 
   /** Makes sure that a model is loaded; resolves when it serves, rejects with MODEL_REFUSED when it must not. */
   async ensure(model: Model): Promise<void> {
-    this.#models.add(model);
-    while (!this.serves(model)) {
+    while (!this.use(model)) {
       const reason = this.#refused.get(model);
       if (reason) throw refusal(model, reason);
       if (this.#abort.signal.aborted) throw new GatewayError('STOPPING', 'the gateway is stopping');
+      this.#residency.demand(model);
       await this.#renew();
     }
   }
 
-  serves(model: Model): boolean {
+  /** Whether a model serves; counts as use of it. */
+  use(model: Model): boolean {
+    this.#residency.touch(model);
     return this.#current?.serving.has(model) ?? false;
+  }
+
+  /** A pipeline needs this model: it gives way to others only when nothing else helps. */
+  pin(model: Model): void {
+    this.#residency.pin(model);
+  }
+
+  /** A model that is not needed any more: it leaves with the next change, and the host with its last model. */
+  release(model: Model): void {
+    this.#residency.forget(model);
+    const serving = this.#current?.serving;
+    if (!serving?.has(model) || this.#residency.demanded.length > 0) return;
+    if ([...serving].every((one) => one === model)) void this.#leave();
+  }
+
+  /** Ends the host once it has answered what it was asked. */
+  async #leave(): Promise<void> {
+    const host = this.#current?.host;
+    this.#current = null;
+    await this.#options.dispatcher.detach();
+    host?.close();
   }
 
   /** Why a model may not serve; undefined when nothing is known against it. */
   refusedBecause(model: Model): GatewayError | undefined {
     return this.#refused.get(model);
+  }
+
+  /** Nothing is known against a model any more: it may be tried again. */
+  pardon(model: Model): void {
+    if (this.#refused.delete(model)) this.#alarms.refused(this.#refused);
   }
 
   /** Starts a fresh host with the same models, which takes over between batches; the old one then ends. */
@@ -117,24 +155,19 @@ export class Supervisor {
     // Models that are asked for in one go load in one host.
     await null;
     while (!signal.aborted && this.#outdated()) {
+      const stale = this.#stale;
       this.#stale = false;
       try {
-        const wanted = [...this.#models].filter((model) => !this.#refused.has(model));
-        const generation = await makeGeneration({
-          ...this.#options,
-          models: wanted,
-          maxBytes: this.#options.maxHostBytes,
-          signal,
-          onExit: (host, exit) => this.#onExit(host, exit),
-          onStart: (host) => this.#hosts.add(host),
-        });
-        this.#adopt(generation);
+        await this.#change(stale);
         failures = 0;
       } catch (error) {
         if (signal.aborted) return;
         this.#stale = true;
         const wait = Math.min(MAX_BACKOFF_MS, 100 * 2 ** failures++);
-        this.#alarmCrash(`the model host does not start: ${asGatewayError(error).message}`);
+        this.#alarms.crashed(
+          `the model host does not start: ${asGatewayError(error).message}`,
+          this.#restarts,
+        );
         this.#options.log.error(
           { error: asGatewayError(error) },
           `model host: not started, again in ${wait} ms`,
@@ -146,21 +179,95 @@ export class Supervisor {
   }
 
   #outdated(): boolean {
-    if (this.#stale) return true;
-    for (const model of this.#models) {
-      if (!this.#refused.has(model) && !this.#current?.serving.has(model)) return true;
+    return this.#stale || this.#residency.demanded.some((model) => !this.#current?.serving.has(model));
+  }
+
+  /**
+   * The next set of models: in a fresh host beside this one where both fit, else in place. A host that must be
+   * replaced and does not fit beside the next one ends first; calls wait meanwhile.
+   */
+  async #change(stale: boolean): Promise<void> {
+    const current = this.#current;
+    const wanted = this.#residency.choose((model) => !this.#refused.has(model));
+    const beside = !current || this.#residency.fitsBeside(await this.#rssOf(current), wanted);
+    if (!beside && !stale) return await this.#inPlace(current);
+    if (!beside) await this.#leave();
+    this.#adopt(
+      await makeGeneration({
+        ...this.#generation(),
+        models: wanted,
+        maxBytes: this.#options.maxHostBytes,
+        signal: this.#abort.signal,
+        onExit: (host, exit) => this.#onExit(host, exit),
+        onStart: (host) => this.#hosts.add(host),
+      }),
+    );
+  }
+
+  #generation(): Pick<GenerationOptions, 'clock' | 'log' | 'trust' | 'measured'> {
+    const { clock, log, trust } = this.#options;
+    return { clock, log, trust, measured: (model, bytes) => this.#residency.measured(model, bytes) };
+  }
+
+  /** A host that has just ended counts as gone; that is dealt with where exits are. */
+  #rssOf({ host }: Generation): Promise<number> {
+    return rssOf(host).catch(() => 0);
+  }
+
+  /** Loads what is asked for into the host that serves, after others gave way. */
+  async #inPlace({ host }: Generation): Promise<void> {
+    for (const model of this.#residency.demanded) {
+      const serving = this.#current?.serving;
+      if (this.#current?.host !== host || !serving) return;
+      if (serving.has(model) || this.#refused.has(model)) continue;
+      await this.#makeRoom(host, model);
+      const refused = new Map<Model, GatewayError>();
+      await loadModel(host, model, this.#generation()).catch((error: unknown) => {
+        if (!host.alive) return;
+        refused.set(model, asGatewayError(error));
+      });
+      if (this.#current?.host !== host) return;
+      const next = new Set(this.#current.serving);
+      if (refused.size === 0) next.add(model);
+      this.#adopt({ host, serving: next, refused });
     }
-    return false;
+  }
+
+  async #makeRoom(host: HostProcess, model: Model): Promise<void> {
+    const size = this.#residency.sizeOf(model);
+    const leaving: Model[] = [];
+    for (const victim of this.#residency.victims(this.#current?.serving ?? new Set())) {
+      if (this.#residency.fits((await rssOf(host)) + size)) break;
+      if (this.#residency.pinned(victim)) this.#alarms.unpinned(victim, model);
+      await this.#evict(host, victim);
+      leaving.push(victim);
+    }
+    // What came for them meanwhile waits for its turn.
+    for (const victim of leaving) if (victim.waiting > 0) this.#residency.demand(victim);
+  }
+
+  async #evict(host: HostProcess, victim: Model): Promise<void> {
+    const { clock, dispatcher, log } = this.#options;
+    for (const end = clock.monotonic() + LINGER_MS; victim.waiting > 0 && clock.monotonic() < end; )
+      await this.#pause(LOOK_MS);
+    const current = this.#current;
+    if (current?.host !== host) return;
+    const serving = new Set([...current.serving].filter((one) => one !== victim));
+    this.#current = { ...current, serving };
+    await dispatcher.attach(host, serving);
+    await host.control({ op: 'unload', handle: victim.handle });
+    log.info({ model: victim.key }, `model host: ${victim.key} gave way to make room`);
   }
 
   #adopt(generation: Generation): void {
     const { dispatcher, log } = this.#options;
+    for (const model of [...generation.serving, ...generation.refused.keys()]) this.#residency.settle(model);
     for (const [model, reason] of generation.refused) {
       this.#refused.set(model, reason);
       log.error({ model: model.key, error: reason }, `inference: refusing ${model.key}, others go on`);
-      dispatcher.fail('MODEL_REFUSED', `${model.key}: ${reason.message}`, model);
+      dispatcher.fail(codeOf(reason), `${model.key}: ${reason.message}`, model);
     }
-    this.#alarmRefused();
+    this.#alarms.refused(this.#refused);
     // It ended between its last check and now: its exit has been seen, so the next round makes another.
     if (!generation.host.alive) {
       this.#stale = true;
@@ -170,7 +277,9 @@ export class Supervisor {
     this.#current = generation;
     const names = [...generation.serving].map((model) => model.key).join(', ') || 'nothing yet';
     log.info({ pid: generation.host.pid }, `model host: serving ${names}`);
-    void dispatcher.attach(generation.host, generation.serving).then(() => old?.host.close());
+    void dispatcher.attach(generation.host, generation.serving).then(() => {
+      if (old?.host !== generation.host) old?.host.close();
+    });
   }
 
   #onExit(host: HostProcess, exit: HostExit): void {
@@ -184,8 +293,9 @@ export class Supervisor {
     this.#crashes.push(clock.monotonic());
     if (this.#crashes.length > 100) this.#crashes.shift();
     log.error({ pid: host.pid, kind: exit.kind, detail: exit.detail }, 'model host: ended, starting another');
-    this.#alarmCrash(
+    this.#alarms.crashed(
       `the model host ${exit.kind === 'hung' ? 'hung and was ended' : `ended: ${exit.detail}`}`,
+      this.#restarts,
     );
     if (!serving) return;
     this.#stale = true;
@@ -227,59 +337,24 @@ export class Supervisor {
   }
 
   #measured(host: HostProcess, rss: number): void {
-    const { clock, log, alarms, maxHostRss } = this.#options;
+    const { clock, log, maxHostRss } = this.#options;
     if (host !== this.#current?.host) return;
     this.#rss = rss;
     if (rss <= maxHostRss) {
-      alarms.clear('model-host-memory');
+      this.#alarms.fits();
       return;
     }
-    alarms.raise({
-      kind: 'model-host-memory',
-      severity: 'warning',
-      message: `the model host takes more than ${maxHostRss} bytes`,
-      fix: 'Use smaller models or batches, or raise the limit.',
-      detail: { rss },
-    });
+    this.#alarms.tooLarge(rss, maxHostRss);
     if (clock.monotonic() - this.#replacedAt < REPLACE_AT_MOST_EVERY_MS) return;
     this.#replacedAt = clock.monotonic();
     log.warn({ rss, maxHostRss }, 'model host: takes too much memory, replacing it');
     void this.replaceHost();
   }
-
-  #alarmCrash(message: string): void {
-    const { alarms, clock } = this.#options;
-    alarms.raise({
-      kind: 'model-host-crashed',
-      severity: 'warning',
-      message,
-      fix: 'It restarts by itself. If it keeps happening, remove the model that the log names.',
-      detail: { restarts: this.#restarts },
-    });
-    this.#cancelAlarm();
-    this.#cancelAlarm = clock.after(ALARM_MS, () => alarms.clear('model-host-crashed'));
-  }
-
-  #alarmRefused(): void {
-    const { alarms } = this.#options;
-    if (this.#refused.size === 0) {
-      alarms.clear('model-refused');
-      return;
-    }
-    const reasons = [...this.#refused].map(([model, error]) => `${model.key}: ${error.message}`);
-    alarms.raise({
-      kind: 'model-refused',
-      severity: 'critical',
-      message: `refused ${reasons.join('; ')}`,
-      fix: 'Mend or replace the bundle; `aimx-gateway models verify` checks it.',
-      detail: { models: [...this.#refused.keys()].map((model) => model.key) },
-    });
-  }
 }
 
-function refusal(model: Model, reason: GatewayError): GatewayError {
-  return new GatewayError('MODEL_REFUSED', `${model.key}: ${reason.message}`, {
-    cause: reason,
-    fix: reason.fix,
-  });
-}
+/** A model whose files are gone is missing, all else is refused. */
+const codeOf = ({ code }: GatewayError): 'MODEL_MISSING' | 'MODEL_REFUSED' =>
+  code === 'MODEL_MISSING' ? code : 'MODEL_REFUSED';
+
+const refusal = (model: Model, reason: GatewayError): GatewayError =>
+  new GatewayError(codeOf(reason), `${model.key}: ${reason.message}`, { cause: reason, fix: reason.fix });

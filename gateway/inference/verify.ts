@@ -8,6 +8,7 @@ import { readGolden } from './golden.ts';
 import { HostProcess } from './host-process.ts';
 import { Model } from './model.ts';
 import { planOf } from './plan.ts';
+import { type Signature, Trust } from './signing/trust.ts';
 import { DEFAULT_HOST_BYTES } from './spawn-host.ts';
 
 /** What looking at models outside the service needs. */
@@ -15,13 +16,18 @@ export interface VerifyOptions {
   readonly clock: Clock;
   readonly log: Log;
   readonly signal: AbortSignal;
+  /** Which signatures are asked for; absent: none. */
+  readonly trust?: Trust;
 }
 
 export interface Verified {
   readonly bundle: Bundle;
   /** Golden samples that were right; 0 when the bundle has none. */
   readonly samples: number;
+  readonly signature: Signature;
 }
+
+const OPEN = new Trust('off', []);
 
 /**
  * Checks a bundle folder as it is checked before it serves: manifest, SHA-256, loading and golden samples, in a model
@@ -29,10 +35,14 @@ export interface Verified {
  */
 export async function verifyBundle(folder: string, options: VerifyOptions): Promise<Verified> {
   const bundle = readBundle(folder);
+  const signature = await (options.trust ?? OPEN).checkFolder(bundle);
   const samples = readGolden(bundle).length;
   const model = new Model(bundle, planOf(bundle), 1);
   const { host, refused } = await makeGeneration({
     ...options,
+    // It was looked at above, wherever it lies.
+    trust: OPEN,
+    measured: () => undefined,
     models: [model],
     maxBytes: DEFAULT_HOST_BYTES,
     ...noted(options.log),
@@ -41,7 +51,7 @@ export async function verifyBundle(folder: string, options: VerifyOptions): Prom
   await host.ended;
   const reason: GatewayError | undefined = refused.get(model);
   if (reason) throw reason;
-  return { bundle, samples };
+  return { bundle, samples, signature };
 }
 
 /** Inputs and outputs of a model file, read in a model host of its own, so that a bad file harms nothing. */

@@ -2,11 +2,18 @@ import type { ModelState } from '../ports/inference.ts';
 import { StateReader, StateWriter } from '../stream/binary.ts';
 import { MODEL_PREFIX } from './unit.ts';
 
-const VERSION = 1;
+/** Rows of version 1 do not say which model left them. */
+const VERSION = 2;
+
+interface Kept {
+  /** SHA-256 of the model that left it: state is of no use to another one. */
+  readonly model: string;
+  readonly state: ModelState;
+}
 
 /** The states of a recurrent model, one per key. Keys are bounded by the windows' limit. */
 export class KeptStates {
-  readonly #states = new Map<string, ModelState>();
+  readonly #states = new Map<string, Kept>();
   readonly #dirty = new Set<string>();
   readonly #writer = new StateWriter();
   #bytes = 0;
@@ -15,13 +22,15 @@ export class KeptStates {
     return this.#bytes;
   }
 
-  get(key: string): ModelState | undefined {
-    return this.#states.get(key);
+  /** What a model left for a key; undefined when another one left it, or none. */
+  get(key: string, model: string): ModelState | undefined {
+    const kept = this.#states.get(key);
+    return kept?.model === model ? kept.state : undefined;
   }
 
-  set(key: string, state: ModelState): void {
-    this.#bytes += sizeOf(state) - sizeOf(this.#states.get(key));
-    this.#states.set(key, state);
+  set(key: string, model: string, state: ModelState): void {
+    this.#bytes += sizeOf(state) - sizeOf(this.#states.get(key)?.state);
+    this.#states.set(key, { model, state });
     this.#dirty.add(key);
   }
 
@@ -29,8 +38,10 @@ export class KeptStates {
   snapshot(row: (key: string, bytes: Uint8Array) => void): void {
     const out = this.#writer;
     for (const key of this.#dirty) {
-      const entries = Object.entries(this.#states.get(key) ?? {});
+      const { model, state } = this.#states.get(key)!;
+      const entries = Object.entries(state);
       out.u8(VERSION);
+      out.string(model);
       out.u32(entries.length);
       for (const [name, values] of entries) {
         out.string(name);
@@ -44,9 +55,10 @@ export class KeptStates {
   restore(key: string, bytes: Uint8Array): void {
     const input = new StateReader(bytes);
     if (input.u8() !== VERSION) throw new RangeError('model state row of another version');
+    const model = input.string();
     const entries: [string, Float32Array][] = [];
     for (let left = input.u32(); left > 0; left--) entries.push([input.string(), input.f32s()]);
-    this.set(key, Object.fromEntries(entries));
+    this.set(key, model, Object.fromEntries(entries));
     this.#dirty.delete(key);
   }
 }

@@ -15,7 +15,12 @@ import { pause } from './commit.ts';
 import { KeptStates } from './kept-states.ts';
 
 /** Answers that say that no model serves, and nothing about the window: it waits. */
-const ABSENT: ReadonlySet<string> = new Set<ErrorCode>(['MODEL_REFUSED', 'MODEL_HOST', 'STOPPING']);
+const ABSENT: ReadonlySet<string> = new Set<ErrorCode>([
+  'MODEL_REFUSED',
+  'MODEL_MISSING',
+  'MODEL_HOST',
+  'STOPPING',
+]);
 
 const NO_ANSWER = { code: 'INTERNAL', message: 'the model host gave no answer' };
 
@@ -118,7 +123,8 @@ export class ModelCalls {
 
   /**
    * Answers in the order of `windows`. A recurrent model gets each key at most once per batch, in order, with the
-   * state its last answer left. Rejects only when stopping.
+   * state its last answer left. Windows of keys that go to another version of the model (a canary) go apart. Rejects
+   * only when stopping.
    */
   async answer(windows: readonly ClosedWindow[], patience: Patience): Promise<Answers> {
     const answers = new Answers(windows.length);
@@ -126,44 +132,70 @@ export class ModelCalls {
     const size = Math.max(1, this.#info.maxBatch);
     for (const wave of waves) {
       const batches: Promise<void>[] = [];
-      for (const group of bySize(wave, windows)) {
-        for (let from = 0; from < group.length; from += size)
-          batches.push(this.#batch(group.slice(from, from + size), windows, answers, patience));
+      for (const [model, members] of this.#byVersion(wave, windows)) {
+        for (const group of bySize(members, windows)) {
+          for (let from = 0; from < group.length; from += size)
+            batches.push(this.#batch(model, group.slice(from, from + size), windows, answers, patience));
+        }
       }
       await Promise.all(batches);
     }
     return answers;
   }
 
-  /** Windows of one size. */
+  /** Indexes by the version that answers their key. */
+  #byVersion(
+    indexes: readonly number[],
+    windows: readonly ClosedWindow[],
+  ): Iterable<[ModelInfo, readonly number[]]> {
+    const versions = Map.groupBy(indexes, (i) => this.#versionFor(windows[i]!.key));
+    return versions.size === 1 ? [[versions.keys().next().value!, indexes]] : versions;
+  }
+
+  #versionFor(key: string): ModelInfo {
+    const { inference, model } = this.#options;
+    try {
+      return inference.route(model, key);
+    } catch (error) {
+      // Gone for now: the call itself says so, and waits.
+      if (asGatewayError(error).code !== 'MODEL_MISSING') throw error;
+      return this.#info;
+    }
+  }
+
+  /** Windows of one size that go to one version. */
   async #batch(
+    version: ModelInfo,
     indexes: readonly number[],
     windows: readonly ClosedWindow[],
     answers: Answers,
     patience: Patience,
   ): Promise<void> {
     const { columns } = this.#options;
-    const { recurrent } = this.#info;
+    const { recurrent, sha256 } = version;
     const batch = {
       rows: windows[indexes[0]!]!.rows,
       columns,
       windows: indexes.map((i) => windows[i]!.values),
-      ...(recurrent ? { states: indexes.map((i) => this.states.get(windows[i]!.key)) } : {}),
+      ...(recurrent
+        ? { states: indexes.map((i) => this.states.get(windows[i]!.key, sha256)), statesOf: sha256 }
+        : {}),
     };
-    const answered = await this.#ask(batch, patience);
+    const answered = await this.#ask(batch, windows[indexes[0]!]!.key, patience);
     this.batches++;
     answers.add(indexes, answered);
     for (const { states, from, to } of answered.parts) {
       if (!states) continue;
-      for (let n = from; n < to; n++) this.states.set(windows[indexes[n]!]!.key, states(n - from));
+      for (let n = from; n < to; n++)
+        this.states.set(windows[indexes[n]!]!.key, answered.model.sha256, states(n - from));
     }
   }
 
-  async #ask(batch: WindowBatch, { deadline, signal }: Patience): Promise<BatchAnswer> {
+  async #ask(batch: WindowBatch, routeKey: string, { deadline, signal }: Patience): Promise<BatchAnswer> {
     const { inference, model, account, clock, log } = this.#options;
     for (const backoff = new Backoff(LOCAL); ; ) {
       try {
-        const answer = await inference.run(model, batch, { account, deadline });
+        const answer = await inference.run(model, batch, { account, deadline, routeKey });
         const absent = answer.failures.find(({ code }) => ABSENT.has(code));
         if (absent === undefined) return answer;
         throw new GatewayError(absent.code as ErrorCode, absent.message);

@@ -78,6 +78,8 @@ export interface WindowBatch {
   readonly windows: readonly (Float64Array | Float32Array)[];
   /** Per window of a recurrent model what the last answer to its device left; undefined at first. */
   readonly states?: readonly (ModelState | undefined)[];
+  /** SHA-256 of the model that left them: another version begins without. Absent: whoever answers takes them. */
+  readonly statesOf?: string;
 }
 
 /** Opaque per-device state of a recurrent model: name → values. The caller stores and returns it. */
@@ -134,12 +136,16 @@ export interface RunOptions {
   readonly account: string;
   /** Milliseconds from now; windows the model has not come to by then are answered `DEADLINE` and not computed. */
   readonly deadline?: number;
+  /** What decides between the versions of a model under canary; all windows of the batch go where it does. */
+  readonly routeKey?: string;
 }
 
 /** The core's view of the model host. */
 export interface Inference {
   /** Resolves `name` or `name@version`. Throws a coded error listing what is installed when it is absent. */
   model(reference: string): ModelInfo;
+  /** The version that answers a route key now: the one of {@link model}, or a canary. Throws as {@link model} does. */
+  route(reference: string, routeKey: string): ModelInfo;
   /**
    * Runs windows before everything else and answers each. Survives a crash of the host: what was in it runs again on
    * the next one; a window that takes the host down twice is answered as poison. Callers wait when much is under way:

@@ -66,18 +66,21 @@ const answered = (count: number): AnsweredPart => ({
   computeUs: 3,
 });
 
+const INFO = {
+  name: 'bench',
+  version: '1.0.0',
+  sha256: '0'.repeat(64),
+  features: [],
+  rows: 64,
+  recurrent: false,
+  maxBatch: 128,
+  inputs: [],
+  outputs: [],
+};
+
 const inference: Inference = {
-  model: () => ({
-    name: 'bench',
-    version: '1.0.0',
-    sha256: '0'.repeat(64),
-    features: [],
-    rows: 64,
-    recurrent: false,
-    maxBatch: 128,
-    inputs: [],
-    outputs: [],
-  }),
+  model: () => INFO,
+  route: () => INFO,
   infer: () => Promise.reject(new Error('windows only')),
   versions: () => ['1.0.0'],
   ready: () => true,

@@ -39,6 +39,7 @@ export function windowModel(terms: ModelTerms = {}): Inference & { readonly batc
   return {
     batches,
     model: () => info,
+    route: () => info,
     infer: () => Promise.reject(new Error('windows only')),
     versions: () => [info.version],
     ready: () => true,

@@ -9,6 +9,7 @@ import {
   type Family,
   highestFirst,
   inState,
+  type LifeState,
   type NewVersionPolicy,
   onTrial,
   promoted,
@@ -37,8 +38,10 @@ export interface LifeOptions<M extends Installed> {
   readonly installed: ReadonlyMap<string, M>;
   /** What becomes of a higher version of a name that has a live one. */
   policy(bundle: Bundle): NewVersionPolicy;
-  /** Loads a version and runs its golden samples; rejects when it must not serve. */
-  ready(model: M): Promise<void>;
+  /** Milliseconds for which the previous version backs a new live one. */
+  readonly probation: number;
+  /** Loads a version for a state and runs its golden samples; rejects when it must not serve. */
+  ready(model: M, state: LifeState): Promise<void>;
   /** Whether nothing is known against a version. */
   usable(model: M): boolean;
   /** Called after every change of states. */
@@ -48,7 +51,13 @@ export interface LifeOptions<M extends Installed> {
 /** Who answers a call, and who does when that one cannot. */
 export interface Route<M> {
   readonly model: M;
-  readonly instead?: M;
+  /** Steps in for a canary, and for a version that has not been live for long. */
+  readonly instead?: M | undefined;
+  /** What `model` is, where it is watched. */
+  readonly state?: 'live' | 'canary' | 'shadow';
+  /** On trial beside the live version that answers. */
+  readonly shadow?: M | undefined;
+  readonly canary?: M | undefined;
 }
 
 /** What a name means now, so that routing costs a look-up. */
@@ -56,10 +65,13 @@ interface Standing<M> {
   readonly live: M | undefined;
   readonly canary: M | undefined;
   readonly share: number;
-  readonly shadow: M | undefined;
   readonly previous: M | undefined;
   /** When `live` became live. */
   readonly since: number;
+  /** Made once, not per call. */
+  readonly plain: Route<M>;
+  readonly backed: Route<M>;
+  readonly tried: Route<M>;
 }
 
 /** Decides which version of a model answers, and keeps that decision over restarts. */
@@ -147,18 +159,21 @@ export class Life<M extends Installed> {
    * Throws MODEL_MISSING.
    */
   route(reference: string, routeKey?: string): Route<M> {
-    const { installed, usable } = this.#options;
+    const { installed, usable, clock, probation } = this.#options;
     if (reference.includes('@')) {
       const model = installed.get(reference);
-      if (model) return { model };
-      throw this.#missing(reference);
+      if (!model) throw this.#missing(reference);
+      const { live, plain } = this.#standing(model.bundle.manifest.name);
+      return model === live ? plain : { model };
     }
     const standing = this.#standing(reference);
-    const { live, canary, share } = standing;
+    const { live, canary, share, previous, since } = standing;
     if (!live) throw this.#missing(reference);
-    if (canary && routeKey !== undefined && usable(canary) && placeOf(routeKey, canary.key) < share)
-      return { model: canary, instead: live };
-    return usable(live) ? { model: live } : { model: this.#substitute(reference, standing) ?? live };
+    if (canary && routeKey !== undefined && placeOf(routeKey, canary.key) < share && usable(canary))
+      return standing.tried;
+    if (!usable(live)) return { model: this.#substitute(reference, standing) ?? live };
+    if (!previous || Math.abs(clock.now() - since) > probation) return standing.plain;
+    return usable(previous) ? standing.backed : standing.plain;
   }
 
   /** What stands in for a live version that must not serve: the previous, else the highest below it. */
@@ -186,7 +201,7 @@ export class Life<M extends Installed> {
   /** Loads and checks a version, then makes it live. What was live answers until then, and is `previous` after. */
   async promote(key: string): Promise<void> {
     const { model, name, version } = this.#find(key);
-    await this.#options.ready(model);
+    await this.#options.ready(model, 'live');
     this.#change(name, (family, now) => promoted(family, version, now));
     this.#options.log.info({ model: key }, `models: ${key} is live`);
   }
@@ -197,7 +212,7 @@ export class Life<M extends Installed> {
     if (!family) throw this.#missing(name);
     const target = inState(rolledBack(name, family, 0), 'live');
     if (inState(family, 'canary') === undefined)
-      await this.#options.ready(this.#find(`${name}@${target}`).model);
+      await this.#options.ready(this.#find(`${name}@${target}`).model, 'live');
     this.#change(name, (current, now) => rolledBack(name, current, now, note));
     this.#options.log.warn({ model: name, note }, `models: rolled ${name} back to ${name}@${target}`);
   }
@@ -215,7 +230,7 @@ export class Life<M extends Installed> {
   ): Promise<void> {
     const { model, name, version } = this.#find(key);
     onTrial(this.#families[name]!, version, trial, 0);
-    await this.#options.ready(model);
+    await this.#options.ready(model, trial.state);
     this.#change(name, (family, now) => onTrial(family, version, trial, now));
     this.#options.log.info({ model: key, ...trial }, `models: ${key} is ${trial.state}`);
   }
@@ -245,15 +260,20 @@ export class Life<M extends Installed> {
     const { installed } = this.#options;
     const at = (version: string | undefined): M | undefined =>
       version === undefined ? undefined : installed.get(`${name}@${version}`);
-    const canary = inState(family, 'canary');
-    const live = inState(family, 'live');
+    const canaryVersion = inState(family, 'canary');
+    const liveVersion = inState(family, 'live');
+    const [live, canary] = [at(liveVersion), at(canaryVersion)];
+    const [shadow, previous] = [at(inState(family, 'shadow')), at(inState(family, 'previous'))];
+    const plain = { model: live!, shadow, canary };
     standing = {
-      live: at(live),
-      canary: at(canary),
-      share: canary === undefined ? 0 : (family[canary]!.share ?? 0),
-      shadow: at(inState(family, 'shadow')),
-      previous: at(inState(family, 'previous')),
-      since: live === undefined ? 0 : family[live]!.since,
+      live,
+      canary,
+      share: canaryVersion === undefined ? 0 : (family[canaryVersion]!.share ?? 0),
+      previous,
+      since: liveVersion === undefined ? 0 : family[liveVersion]!.since,
+      plain,
+      backed: { ...plain, instead: previous, state: 'live' },
+      tried: { model: canary!, instead: live, state: 'canary' },
     };
     this.#standings.set(name, standing);
     return standing;

@@ -1,0 +1,80 @@
+import { asGatewayError } from '../errors.ts';
+import type { Alarms } from '../ports/alarms.ts';
+import type { Clock } from '../ports/clock.ts';
+import type { Log } from '../ports/log.ts';
+import { Dispatcher } from './dispatcher.ts';
+import type { Model } from './model.ts';
+import type { Trust } from './signing/trust.ts';
+import { Supervisor } from './supervisor.ts';
+import { failUnit, type Work } from './work.ts';
+
+export interface StationOptions {
+  /** Whether its models are on trial. */
+  readonly trial: boolean;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly alarms: Alarms;
+  readonly trust: Trust;
+  readonly maxWaiting: number;
+  readonly maxHostRss: number;
+  readonly maxHostBytes: number;
+}
+
+/** How long what is under way may take when it stops. */
+const STOP_MS = 3000;
+
+/** A model host with what waits for it. What serves and what is on trial have one each, so that neither harms the other. */
+export class Station {
+  readonly supervisor: Supervisor;
+  readonly #dispatcher: Dispatcher;
+  readonly #clock: Clock;
+
+  constructor(options: StationOptions) {
+    const { clock, log, maxWaiting } = options;
+    this.#clock = clock;
+    this.#dispatcher = new Dispatcher({
+      clock,
+      maxWaiting,
+      onPoison: (model) =>
+        log.error({ model: model.key }, `inference: poison input for ${model.key}, not run again`),
+    });
+    this.supervisor = new Supervisor({ ...options, dispatcher: this.#dispatcher });
+  }
+
+  /** Loading may take a while; what waits is answered when it serves, when it is refused, or at its deadline. */
+  submit(work: Work): void {
+    const { model } = work;
+    const { supervisor } = this;
+    const refused = supervisor.refusedBecause(model);
+    if (refused) {
+      const code = refused.code === 'MODEL_MISSING' ? refused.code : 'MODEL_REFUSED';
+      for (let unit = 0; unit < work.units; unit++) failUnit(work, unit, code, refused.message);
+      return;
+    }
+    this.#dispatcher.submit(work);
+    if (!supervisor.use(model)) this.#load(model);
+  }
+
+  #load(model: Model): void {
+    this.supervisor.ensure(model).catch((error: unknown) => {
+      const { code, message } = asGatewayError(error);
+      this.#dispatcher.fail(code, message, model);
+    });
+  }
+
+  get waiting(): number {
+    return this.#dispatcher.waiting;
+  }
+
+  get inFlight(): number {
+    return this.#dispatcher.inFlight;
+  }
+
+  /** Answers what waits with STOPPING after a short time to finish, and ends the host. */
+  async stop(): Promise<void> {
+    const late = new Promise<void>((resolve) => void this.#clock.after(STOP_MS, resolve));
+    await Promise.race([this.#dispatcher.idle(), late]);
+    this.#dispatcher.stop('STOPPING', 'the gateway is stopping');
+    await this.supervisor.stop();
+  }
+}

@@ -1,0 +1,260 @@
+import { existsSync, rmSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { GatewayError } from '../errors.ts';
+import { LifeFile } from './life/file.ts';
+import { Life, type Route } from './life/life.ts';
+import { Quarantine } from './life/quarantine.ts';
+import { type TrialPolicy, Trials } from './life/trials.ts';
+import { Model } from './model.ts';
+import { planOf } from './plan.ts';
+import { scanBundles } from './registry.ts';
+import type { InferenceOptions, InferenceStats, InstalledModel, ModelLife } from './service.ts';
+import { Trust } from './signing/trust.ts';
+import { DEFAULT_HOST_BYTES } from './spawn-host.ts';
+import { Station } from './station.ts';
+import type { Work } from './work.ts';
+
+const GIB = 1024 ** 3;
+const PROBATION_MS = 600_000;
+
+const DEFAULT_TRIALS: TrialPolicy = {
+  shadow: {
+    sample: 200,
+    maxErrorRate: 0.02,
+    maxDisagreement: 0.05,
+    maxLatencyRatio: 5,
+    tolerance: { absolute: 1e-3, relative: 1e-2 },
+    maxWaiting: 1024,
+    autoPromote: 0,
+  },
+  canary: { sample: 100, maxErrorRate: 0.02, maxDisagreement: 1, maxLatencyRatio: 5 },
+};
+
+/** The installed versions: what each is there for, and the host that runs it. */
+export class Versions implements ModelLife {
+  readonly trials: Trials;
+  readonly #options: InferenceOptions;
+  readonly #models = new Map<string, Model>();
+  readonly #life: Life<Model>;
+  readonly #serving: Station;
+  readonly #trial: Station;
+  /** Shadows and canaries. */
+  readonly #onTrial = new Set<Model>();
+  #handles = 0;
+  #scanned = false;
+
+  constructor(options: InferenceOptions) {
+    this.#options = options;
+    const { clock, log, alarms, installedDir, newVersion = 'live' } = options;
+    const station = {
+      clock,
+      log,
+      alarms,
+      trust: options.trust ?? new Trust('off', []),
+      maxWaiting: options.maxWaiting ?? 16_384,
+      maxHostRss: options.maxHostRss ?? GIB,
+      maxHostBytes: options.maxHostBytes ?? DEFAULT_HOST_BYTES,
+    };
+    this.#serving = new Station({ ...station, trial: false });
+    this.#trial = new Station({ ...station, trial: true });
+    this.#life = new Life<Model>({
+      clock,
+      log,
+      alarms,
+      file: new LifeFile(installedDir),
+      installed: this.#models,
+      policy: ({ folder }) => (installedDir && dirname(folder) === installedDir ? newVersion : 'live'),
+      probation: options.probation ?? PROBATION_MS,
+      ready: async (model, state) => {
+        const { supervisor } = state === 'live' ? this.#serving : this.#trial;
+        supervisor.pardon(model);
+        await supervisor.ensure(model);
+      },
+      usable: (model) => this.#refused(model) === undefined,
+      changed: (name) => this.#changed(name),
+    });
+    this.trials = new Trials({
+      clock,
+      log,
+      alarms,
+      life: this.#life,
+      policy: options.trials ?? DEFAULT_TRIALS,
+      quarantine: new Quarantine(installedDir, clock, log),
+      submit: (work) => this.submit(work),
+    });
+  }
+
+  /** Starts what is preloaded; a refused model is an alarm and not a reason to keep the others from serving. */
+  async start(preload: readonly string[]): Promise<void> {
+    this.rescan();
+    this.#serving.supervisor.start();
+    this.#trial.supervisor.start();
+    const models = preload.map((reference) => this.route(reference).model);
+    for (const model of models) this.#serving.supervisor.pin(model);
+    await Promise.allSettled([
+      ...models.map((model) => this.#serving.supervisor.ensure(model)),
+      ...[...this.#onTrial].map((model) => this.#trial.supervisor.ensure(model)),
+    ]);
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all([this.#serving.stop(), this.#trial.stop()]);
+  }
+
+  submit(work: Work): void {
+    (this.#onTrial.has(work.model) ? this.#trial : this.#serving).submit(work);
+  }
+
+  /** The version that answers a reference: see {@link Life.route}. Throws MODEL_MISSING. */
+  route(reference: string, routeKey?: string): Route<Model> {
+    if (!this.#scanned) this.rescan();
+    return this.#life.route(reference, routeKey);
+  }
+
+  refused(model: Model): GatewayError | undefined {
+    return this.#refused(model);
+  }
+
+  #refused(model: Model): GatewayError | undefined {
+    return this.#serving.supervisor.refusedBecause(model) ?? this.#trial.supervisor.refusedBecause(model);
+  }
+
+  rescan(): void {
+    if (!this.#scanned) this.#life.load();
+    this.#scanned = true;
+    const { bundles, broken } = scanBundles(this.#options.modelDirs);
+    for (const { folder, error } of broken)
+      this.#options.log.error({ folder, error }, 'inference: skipping a bundle that is not valid');
+    const found = new Set<string>();
+    for (const bundle of bundles) {
+      const key = `${bundle.manifest.name}@${bundle.manifest.version}`;
+      found.add(key);
+      if (!this.#models.has(key))
+        this.#models.set(key, new Model(bundle, planOf(bundle), this.#nextHandle()));
+    }
+    const loaded = this.#loaded();
+    for (const [key, model] of this.#models) {
+      // A manifest that is no longer valid is not gone: what was read of it stays.
+      if (found.has(key) || loaded.has(key) || existsSync(model.bundle.folder)) continue;
+      this.#models.delete(key);
+      this.#forget(model);
+    }
+    this.#life.adopt();
+  }
+
+  /** Frames carry handles in 16 bits. */
+  #nextHandle(): number {
+    const taken = new Set([...this.#models.values()].map(({ handle }) => handle));
+    do this.#handles = (this.#handles % 0xffff) + 1;
+    while (taken.has(this.#handles));
+    return this.#handles;
+  }
+
+  #forget(model: Model): void {
+    for (const { supervisor } of [this.#serving, this.#trial]) {
+      supervisor.release(model);
+      supervisor.pardon(model);
+    }
+    this.#onTrial.delete(model);
+  }
+
+  #loaded(): Set<string> {
+    return new Set([...this.#serving.supervisor.stats().serving, ...this.#trial.supervisor.stats().serving]);
+  }
+
+  #changed(name: string): void {
+    for (const model of this.#models.values()) {
+      const { manifest } = model.bundle;
+      if (manifest.name !== name) continue;
+      const state = this.#life.entry(name, manifest.version)?.state;
+      const trial = state === 'shadow' || state === 'canary';
+      if (trial) this.#onTrial.add(model);
+      else this.#onTrial.delete(model);
+      if (!trial) this.#trial.supervisor.release(model);
+      if (trial || state === 'staged') this.#serving.supervisor.release(model);
+    }
+    this.trials.decided(name);
+  }
+
+  list(): InstalledModel[] {
+    if (!this.#scanned) this.rescan();
+    const loaded = this.#loaded();
+    return [...this.#models.values()].map((model) => {
+      const { folder, manifest } = model.bundle;
+      const { name, version, runtime, priceClass, card } = manifest;
+      const reason = this.#refused(model);
+      const trial = this.trials.stats(model.key);
+      return {
+        ...model.info,
+        folder,
+        runtime,
+        priceClass,
+        card,
+        state: reason ? 'refused' : loaded.has(model.key) ? 'serving' : 'installed',
+        life: this.#life.entry(name, version) ?? { state: 'staged', since: 0 },
+        ...(trial ? { trial } : {}),
+        ...(reason ? { reason } : {}),
+      };
+    });
+  }
+
+  versions(name: string): string[] {
+    if (!this.#scanned) this.rescan();
+    return this.#life.versions(name);
+  }
+
+  promote(key: string): Promise<void> {
+    return this.#life.promote(key);
+  }
+
+  rollback(name: string, note?: string): Promise<void> {
+    return this.#life.rollback(name, note);
+  }
+
+  stage(key: string, note?: string): void {
+    this.#life.stage(key, note);
+  }
+
+  shadow(key: string): Promise<void> {
+    return this.#life.tryOut(key, { state: 'shadow' });
+  }
+
+  canary(key: string, share: number): Promise<void> {
+    return this.#life.tryOut(key, { state: 'canary', share });
+  }
+
+  async remove(key: string): Promise<void> {
+    const { model } = this.route(key);
+    const { name, version } = model.bundle.manifest;
+    const { folder } = model.bundle;
+    if (dirname(folder) !== this.#options.installedDir)
+      throw new GatewayError('MODEL_STATE', `${key} comes with the gateway`, {
+        fix: 'Promote another version of it: that one answers then.',
+      });
+    if (this.#life.entry(name, version)?.state === 'live' && this.#life.versions(name).length > 1)
+      throw new GatewayError('MODEL_STATE', `${key} is live`, {
+        fix: `Promote another version first, or roll back: \`aimx-gateway models rollback ${name}\`.`,
+      });
+    rmSync(folder, { recursive: true, force: true });
+    this.#models.delete(key);
+    this.#forget(model);
+    this.#life.adopt();
+    this.#options.log.info({ model: key, folder }, `models: ${key} was removed`);
+  }
+
+  async replaceHost(): Promise<void> {
+    await this.#serving.supervisor.replaceHost();
+  }
+
+  stats(): InferenceStats {
+    const { pid, rss, restarts } = this.#serving.supervisor.stats();
+    const trial = this.#trial.supervisor.stats();
+    return {
+      waiting: this.#serving.waiting + this.#trial.waiting,
+      inFlight: this.#serving.inFlight + this.#trial.inFlight,
+      host: { pid, rss, restarts },
+      trialHost: { pid: trial.pid, rss: trial.rss, restarts: trial.restarts },
+      models: Object.fromEntries([...this.#models.values()].map((model) => [model.key, model.stats])),
+    };
+  }
+}
