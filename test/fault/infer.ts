@@ -130,7 +130,8 @@ export async function inferKillTest(
       if (first === undefined) return;
       answers.add(first);
       const second = await persistent(ports.http, text, () => asking);
-      if (second !== undefined) answers.add(second);
+      if (second === undefined) return;
+      answers.add(second);
       repeatedOverHttp++;
     }
   })();

@@ -126,7 +126,7 @@ test('four doors give the same outputs of the same model file, each with its rec
   expect({ sha256: result.model.sha256, outputs: result.outputs }).toEqual({
     sha256,
     // One window is one row: a pipeline shows it without the batch.
-    outputs: { ...outputs, occupancy: outputs['occupancy']![0], comfort: outputs['comfort']![0] },
+    outputs: { ...outputs, occupancy: outputs.occupancy![0], comfort: outputs.comfort![0] },
   });
   const receipts = await gateway.api<ReceiptView[]>('/api/v1/receipts?account=consumer%2Fanonymous');
   expect(receipts.map(({ requestId }) => requestId).sort()).toEqual(['b', 'c', 'h', 'm']);

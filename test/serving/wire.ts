@@ -85,3 +85,111 @@ export function bytesOf({ data }: Pick<Tensor, 'data'>): Buffer {
   const { buffer, byteOffset, byteLength } = data as Exclude<TensorData, readonly Uint8Array[]>;
   return Buffer.from(buffer as ArrayBuffer, byteOffset, byteLength);
 }
+
+const VIEW = {
+  ...{ BOOL: Uint8Array, UINT8: Uint8Array, INT8: Int8Array, UINT16: Uint16Array, INT16: Int16Array },
+  ...{ FP16: Uint16Array, UINT32: Uint32Array, INT32: Int32Array, FP32: Float32Array },
+  ...{ UINT64: BigUint64Array, INT64: BigInt64Array, FP64: Float64Array },
+} as const;
+
+/** A request with these tensors: as JSON, or with the data as bytes behind it. */
+export function requestOf(
+  id: string,
+  inputs: Readonly<Record<string, Tensor>>,
+  options: { readonly binary: boolean; readonly parameters?: object },
+): { body: Buffer; headerBytes: number } {
+  const tails: Buffer[] = [];
+  const texts = Object.entries(inputs).map(([name, tensor]) => {
+    const { datatype, shape, data } = tensor;
+    const head = `{"name":${JSON.stringify(name)},"datatype":"${datatype}","shape":[${shape.join(',')}]`;
+    if (!options.binary) return `${head},"data":[${elementsOf(tensor).map(jsonOf).join(',')}]}`;
+    const tail = datatype === 'BYTES' ? binaryOf(datatype, elementsOf(tensor)) : bytesOf({ data });
+    tails.push(tail);
+    return `${head},"parameters":{"binary_data_size":${tail.length}}}`;
+  });
+  const parameters = { ...options.parameters, ...(options.binary ? { binary_data_output: true } : {}) };
+  const json = Buffer.from(
+    `{"id":${JSON.stringify(id)},"parameters":${JSON.stringify(parameters)},"inputs":[${texts.join(',')}]}`,
+  );
+  return { body: Buffer.concat([json, ...tails]), headerBytes: json.length };
+}
+
+function elementsOf({ datatype, data }: Tensor): Element[] {
+  if (Array.isArray(data)) return (data as Uint8Array[]).map((element) => Buffer.from(element).toString());
+  if (datatype === 'BOOL') return Array.from(data as Uint8Array, (bit) => bit !== 0);
+  if (datatype === 'FP16') {
+    const half = data as Uint16Array;
+    return Array.from(new Float16Array(half.buffer as ArrayBuffer, half.byteOffset, half.length));
+  }
+  return Array.from(data as ArrayLike<number | bigint>);
+}
+
+interface AnswerJson {
+  readonly id: string | null;
+  readonly error?: { readonly code: string; readonly message: string } | string;
+  readonly code?: string;
+  readonly outputs?: readonly {
+    readonly name: string;
+    readonly datatype: Datatype;
+    readonly shape: readonly number[];
+    readonly data?: readonly unknown[];
+    readonly parameters?: { readonly binary_data_size: number };
+  }[];
+}
+
+export interface DecodedAnswer {
+  readonly id: string | null;
+  readonly error: string | undefined;
+  readonly outputs: Readonly<Record<string, Tensor>>;
+}
+
+/** Reads an answer; without a length the JSON ends where a receipt, the last member, does. */
+export function answerOf(body: Buffer, headerBytes?: number): DecodedAnswer {
+  const end = headerBytes ?? endOfJson(body);
+  const json = JSON.parse(
+    // Numbers beyond 2^53 as strings, and those that JSON lacks.
+    body
+      .subarray(0, end)
+      .toString()
+      .replaceAll(/(?<=[[,])(-?\d{16,}|NaN|-?Infinity)(?=[\],])/g, '"$1"'),
+  ) as AnswerJson;
+  const outputs: Record<string, Tensor> = {};
+  let at = end;
+  for (const { name, datatype, shape, data, parameters } of json.outputs ?? []) {
+    const size = parameters?.binary_data_size ?? 0;
+    const bytes = parameters
+      ? body.subarray(at, at + size)
+      : binaryOf(datatype, (data ?? []).map(plain(datatype)));
+    at += size;
+    outputs[name] = { datatype, shape, data: fromBytes(datatype, bytes) };
+  }
+  const { error } = json;
+  const text =
+    typeof error === 'string' ? `${json.code}: ${error}` : error && `${error.code}: ${error.message}`;
+  return { id: json.id ?? null, error: text, outputs };
+}
+
+const plain =
+  (datatype: Datatype) =>
+  (value: unknown): Element => {
+    if (datatype === 'BYTES') return value as string;
+    if (datatype === 'INT64' || datatype === 'UINT64') return BigInt(value as string);
+    return Number(value);
+  };
+
+function endOfJson(body: Buffer): number {
+  if (body[body.length - 1] === 125) return body.length;
+  const receipt = body.indexOf('"receipt":{');
+  return body.indexOf('}}', receipt) + 2;
+}
+
+function fromBytes(datatype: Datatype, bytes: Buffer): TensorData {
+  if (datatype !== 'BYTES') return new VIEW[datatype](new Uint8Array(bytes).buffer);
+  const list: Uint8Array[] = [];
+  for (let at = 0; at < bytes.length; ) {
+    const length = bytes.readUInt32LE(at);
+    list.push(bytes.subarray(at + 4, at + 4 + length));
+    at += 4 + length;
+  }
+  return list;
+}
