@@ -1,6 +1,8 @@
 import type { StreamConfig } from '../../config/schema.ts';
 import { GatewayError } from '../../errors.ts';
+import { compilePath } from '../fields/path.ts';
 import type { Decoder } from './decoder.ts';
+import { FlatJson } from './flat-json.ts';
 import { textOf } from './text-of.ts';
 import { compileTree } from './tree.ts';
 
@@ -12,8 +14,25 @@ export function jsonDecoder(stream: StreamConfig): Decoder {
   const map = compileTree(stream);
   const exact = Object.values(stream.fields ?? {}).some(({ datatype }) => datatype?.endsWith('INT64'));
   const parse = exact ? parseExactJson : parseJson;
-  return (payload, context) => map(parse(payload), context);
+  const flat = flatReader(stream);
+  if (flat === undefined) return (payload, context) => map(parse(payload), context);
+  return (payload, context) => map(flat.read(payload) ?? parse(payload), context);
 }
+
+/** The short way, for streams that take scalar members of the root and nothing else. */
+function flatReader({ fields, time }: StreamConfig): FlatJson | undefined {
+  if (fields === undefined) return undefined;
+  const paths = Object.entries(fields).map(([name, { path }]) =>
+    path === undefined ? [name] : compilePath(path).steps,
+  );
+  if (time !== undefined) paths.push(compilePath(time.path).steps);
+  const members = [...new Set(paths.map((steps) => (steps.length === 1 ? steps[0]! : Number.NaN)))];
+  const scalars = Object.values(fields).every(({ type }) => SCALARS.has(type));
+  const named = members.every((member): member is string => typeof member === 'string');
+  return scalars && named && FlatJson.suits(members) ? new FlatJson(members) : undefined;
+}
+
+const SCALARS: ReadonlySet<string> = new Set(['number', 'string', 'boolean']);
 
 /** @throws GatewayError DECODE_EMPTY, DECODE_SYNTAX */
 export function parseJson(payload: Uint8Array): unknown {
