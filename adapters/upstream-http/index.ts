@@ -5,6 +5,8 @@ import { GatewayError } from '../../gateway/errors.ts';
 import type { Clock } from '../../gateway/ports/clock.ts';
 import type { Delivery, Sink, UpstreamRecord } from '../../gateway/ports/sink.ts';
 import { type Answer, retryAfterMs, verdict } from './answer.ts';
+import { Probe } from './probe.ts';
+import { Connection, reasonOf } from './request.ts';
 
 export interface HttpSinkParts {
   readonly upstream: UpstreamConfig;
@@ -12,9 +14,17 @@ export interface HttpSinkParts {
   readonly clock: Clock;
 }
 
-/** Most of an answer that is read, so that the connection can be used again, and that is told as the reason. */
-const MAX_ANSWER_BYTES = 64 * 1024;
-const MAX_REASON_BYTES = 512;
+/** Errors of a connection that never stood. */
+const UNREACHABLE: ReadonlySet<string> = new Set([
+  'ECONNREFUSED',
+  'EHOSTDOWN',
+  'EHOSTUNREACH',
+  'ENETDOWN',
+  'ENETUNREACH',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'ETIMEDOUT',
+]);
 
 /**
  * POSTs records as NDJSON, one a line, each with its id. Each request carries an `Idempotency-Key`: the id of a lone
@@ -22,6 +32,14 @@ const MAX_REASON_BYTES = 512;
  */
 export function createHttpSink({ upstream, gateway, clock }: HttpSinkParts): Sink {
   const { url, timeout, batch, bearerFile } = upstream.http!;
+
+  let onBack = (): void => undefined;
+  let open: { readonly connection: Connection; readonly probe: Probe } | undefined;
+  const place = () => {
+    const parts = { url: new URL(url), clock, random: Math.random, onBack: () => onBack() };
+    open ??= { connection: new Connection(parts.url), probe: new Probe(parts) };
+    return open;
+  };
 
   const post = async (records: readonly UpstreamRecord[], signal: AbortSignal): Promise<Answer> => {
     const abort = new AbortController();
@@ -32,28 +50,17 @@ export function createHttpSink({ upstream, gateway, clock }: HttpSinkParts): Sin
       // Read for each request, so that a renewed token counts at once.
       const token = bearerFile === undefined ? undefined : (await readFile(bearerFile, 'utf8')).trim();
       if (signal.aborted) return { kind: 'failed', reason: 'stopping' };
-      const response = await fetch(url, {
-        method: 'POST',
-        redirect: 'manual',
-        signal: abort.signal,
-        headers: {
-          'content-type': 'application/x-ndjson',
-          'idempotency-key': `"${idempotencyKey(records)}"`,
-          'user-agent': `aimx-gateway/${gateway}`,
-          ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
-        },
-        body: `${records.map((record) => record.body).join('\n')}\n`,
-      });
-      // The status decides; how its body ends changes nothing.
-      const reason = await beginningOf(response).catch((error: Error) => error.message);
-      return {
-        kind: 'answered',
-        status: response.status,
-        reason,
-        retryAfterMs: retryAfterMs(response.headers.get('retry-after'), clock.now()),
+      const headers = {
+        'content-type': 'application/x-ndjson',
+        'idempotency-key': `"${idempotencyKey(records)}"`,
+        'user-agent': `aimx-gateway/${gateway}`,
+        ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
       };
+      const body = `${records.map((record) => record.body).join('\n')}\n`;
+      const { status, reason, retryAfter } = await place().connection.post(body, headers, abort.signal);
+      return { kind: 'answered', status, reason, retryAfterMs: retryAfterMs(retryAfter, clock.now()) };
     } catch (error) {
-      return { kind: 'failed', reason: networkReason(abort.signal.aborted ? abort.signal.reason : error) };
+      return { kind: 'failed', reason: reasonOf(error) };
     } finally {
       cancelTimeout();
       signal.removeEventListener('abort', stop);
@@ -82,9 +89,17 @@ export function createHttpSink({ upstream, gateway, clock }: HttpSinkParts): Sin
   return {
     id: upstream.id,
     batch,
-    deliver: (records, signal) => send(records, 0, records.length, signal),
-    // A server does not call back; the back-off finds out.
-    onReady() {},
+    async deliver(records, signal) {
+      const { probe } = place();
+      probe.stop();
+      const delivery = await send(records, 0, records.length, signal);
+      if (delivery.kind === 'unavailable' && !signal.aborted) probe.start(UNREACHABLE.has(delivery.reason));
+      return delivery;
+    },
+    /** A server does not call back, so its address is watched while it cannot be connected to. */
+    onReady(listener) {
+      onBack = listener;
+    },
     async start() {
       if (!/^https?:$/.test(URL.parse(url)?.protocol ?? '')) {
         throw new GatewayError('UPSTREAM_SINK', `upstream ${upstream.id}: ${url} is no HTTP address`, {
@@ -93,7 +108,11 @@ export function createHttpSink({ upstream, gateway, clock }: HttpSinkParts): Sin
         });
       }
     },
-    async stop() {},
+    async stop() {
+      open?.probe.stop();
+      open?.connection.close();
+      open = undefined;
+    },
   };
 }
 
@@ -104,26 +123,4 @@ function idempotencyKey(records: readonly UpstreamRecord[]): string {
   const hash = createHash('sha256');
   for (const { id } of records) hash.update(id).update('\n');
   return hash.digest('hex');
-}
-
-/** Reads the answer to its end, within reason; answers the beginning, for people. */
-async function beginningOf(response: Response): Promise<string> {
-  if (!response.body) return '';
-  const chunks: Uint8Array[] = [];
-  let bytes = 0;
-  for await (const chunk of response.body as AsyncIterable<Uint8Array>) {
-    if (bytes < MAX_REASON_BYTES) chunks.push(chunk.subarray(0, MAX_REASON_BYTES));
-    bytes += chunk.length;
-    // Leaving the loop cancels the rest.
-    if (bytes > MAX_ANSWER_BYTES) break;
-  }
-  const text = Buffer.concat(chunks).subarray(0, MAX_REASON_BYTES).toString('utf8');
-  return text.replaceAll(/\s+/g, ' ').trim();
-}
-
-/** fetch hides why it failed in the cause. */
-function networkReason(error: unknown): string {
-  const { message, cause } = error as Error;
-  if (cause instanceof Error) return (cause as NodeJS.ErrnoException).code ?? cause.message;
-  return message;
 }

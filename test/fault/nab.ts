@@ -59,7 +59,8 @@ interface Series {
 }
 
 const WINDOW = 64;
-const DRAIN_MS = 75_000;
+/** From the return of the receiver, or from the last row in, to the last record upstream. */
+const DRAIN_MS = 20_000;
 /**
  * The runtime's float32 kernels round the last bits by the size of the batch, and that depends on how fast the rows come;
  * the outputs are between 0 and 1.
@@ -117,7 +118,6 @@ export async function nabTest(options: NabOptions, tell: (line: string) => void)
     const rowsIn = series.reduce((sum, one) => sum + one.rows.length, 0);
     const expectedResults = series.reduce((sum, one) => sum + Math.max(0, one.rows.length - WINDOW + 1), 0);
     const all = 2 * (rowsIn + expectedResults);
-    // After a long cut the next attempt may be a whole back-off (30 s) away.
     await until(() => receiver.records.length >= all, `${all} records upstream`, DRAIN_MS).catch(
       async (error: Error) => {
         const { pipelines, upstream, alarms } = await gateway.api<StatusView>('/api/v1/status');

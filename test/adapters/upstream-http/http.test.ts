@@ -1,15 +1,19 @@
 import { writeFileSync } from 'node:fs';
 import { createServer, type IncomingHttpHeaders, type ServerResponse } from 'node:http';
+import { createServer as createTcpServer } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { retryAfterMs } from '../../../adapters/upstream-http/answer.ts';
 import { createHttpSink } from '../../../adapters/upstream-http/index.ts';
+import { Probe } from '../../../adapters/upstream-http/probe.ts';
 import { upstreamSection } from '../../../gateway/config/schema.ts';
 import type { Sink } from '../../../gateway/ports/sink.ts';
 import { systemClock } from '../../../gateway/system/clock.ts';
 import { sinkContract, upstreamRecords } from '../../contracts/sink.ts';
+import { manualClock } from '../../support/clock.ts';
 import { tcpGate } from '../../support/tcp-gate.ts';
 import { temporaryFolder } from '../../support/tmp.ts';
+import { until } from '../../support/until.ts';
 
 interface Request {
   readonly ids: readonly string[];
@@ -141,6 +145,75 @@ test('a token file is read anew for each request, and its absence is a reason', 
     'Bearer secret-1',
     'Bearer secret-2',
   ]);
+});
+
+test('says at once when a receiver that could not be connected to is back', async () => {
+  const server = await receiver();
+  const gate = await tcpGate(() => server.port);
+  onTestFinished(() => gate.close());
+  await gate.cut();
+  const sink = open(gate.port);
+  onTestFinished(() => sink.stop());
+  let times = 0;
+  sink.onReady(() => times++);
+  expect(await sink.deliver(upstreamRecords(1), signal)).toEqual({
+    kind: 'unavailable',
+    reason: 'ECONNREFUSED',
+  });
+  expect(times).toBe(0);
+  await gate.mend();
+  await until(() => times > 0, 'word that the receiver is back');
+  expect(await sink.deliver(upstreamRecords(1), signal)).toEqual({ kind: 'delivered' });
+  expect(times).toBe(1);
+});
+
+describe('watching the address', () => {
+  const back = { times: 0 };
+  const watch = (port: number) => {
+    const clock = manualClock();
+    back.times = 0;
+    const probe = new Probe({
+      url: new URL(`http://127.0.0.1:${port}/`),
+      clock,
+      random: () => 0.5,
+      onBack: () => back.times++,
+    });
+    onTestFinished(() => probe.stop());
+    return { clock, probe };
+  };
+  const connections = async () => {
+    let count = 0;
+    const server = createTcpServer((socket) => {
+      socket.on('error', () => undefined).resume();
+      socket.once('close', () => count++);
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    onTestFinished(() => void server.close());
+    return { port: (server.address() as { port: number }).port, ended: () => count };
+  };
+
+  test('a server that takes connections was never away, and is looked at once', async () => {
+    const server = await connections();
+    const { clock, probe } = watch(server.port);
+    probe.start(false);
+    clock.advance(1000);
+    await until(() => server.ended() === 1, 'the first look');
+    clock.advance(10_000);
+    expect(back.times).toBe(0);
+  });
+
+  test('it is told that a place known to be away is back, and ends when stopped', async () => {
+    const server = await connections();
+    const { clock, probe } = watch(server.port);
+    probe.start(true);
+    clock.advance(1000);
+    await until(() => back.times === 1, 'word');
+    probe.start(true);
+    probe.stop();
+    clock.advance(10_000);
+    await until(() => server.ended() === 1, 'the end of the first look');
+    expect(back.times).toBe(1);
+  });
 });
 
 test('an address that is not HTTP is refused at the start', async () => {
