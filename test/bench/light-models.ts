@@ -89,6 +89,7 @@ try {
     ['core', gateway.pid],
     ['model host', status.modelHost.pid],
   ]) {
+    if (pid === null) continue;
     const peak = /VmHWM:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
     console.log(`${what}: peak ${Math.round(Number(peak) / 1024)} MiB`);
   }
