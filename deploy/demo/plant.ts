@@ -14,6 +14,8 @@ const VIBRATION_MS = 2000;
 /** Seconds of a cycle, and of the fault within it. */
 const CYCLE_S = 60;
 const FAULT_S = 12;
+/** Until then faults leave the temperature alone, so that the anomaly detector can learn each machine. */
+const LEARNING_S = 75;
 
 interface Machine {
   readonly name: string;
@@ -43,10 +45,14 @@ function run(machine: Machine, url: string, seed: number): void {
   const started = performance.now();
   let wander = 0;
   let faulty = false;
+  let heat = { level: 0, jitter: 0 };
 
+  const seconds = (): number => (performance.now() - started) / 1000;
   const inFault = (): boolean => {
-    const second = ((performance.now() - started) / 1000) % CYCLE_S;
+    const second = seconds() % CYCLE_S;
     const now = second >= machine.onset && second < machine.onset + FAULT_S;
+    if (now && !faulty)
+      heat = { level: (random.chance(0.7) ? 1 : -1) * random.between(4, 16), jitter: random.between(0.1, 3) };
     if (now !== faulty) report(`${machine.name}: ${now ? `${machine.fault} begins` : 'runs normally again'}`);
     faulty = now;
     return now;
@@ -54,8 +60,8 @@ function run(machine: Machine, url: string, seed: number): void {
 
   every(TEMPERATURE_MS, async () => {
     wander = 0.97 * wander + 0.08 * random.normal();
-    const heat = inFault() ? 6 + 2 * random.normal() : 0;
-    const t = Math.round((machine.level + wander + 0.15 * random.normal() + heat) * 100) / 100;
+    const off = inFault() && seconds() > LEARNING_S ? heat.level + heat.jitter * random.normal() : 0;
+    const t = Math.round((machine.level + wander + 0.15 * random.normal() + off) * 100) / 100;
     await client.publishAsync(`plant/${machine.name}/temperature`, JSON.stringify({ t, ts: Date.now() }), {
       qos: 1,
     });

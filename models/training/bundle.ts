@@ -127,6 +127,7 @@ interface Card {
     readonly intendedUse: string;
     readonly limits: string;
     readonly trainingData: string;
+    readonly source: string;
     readonly metrics: Readonly<Record<string, number | string>>;
   };
 }
@@ -148,7 +149,7 @@ function modelCard(
 
 **Limits.** ${card.limits}
 
-**Training data.** ${card.trainingData}. The same file is made again by \`node models/${name}/make.ts\`.
+**Training data.** ${card.trainingData}. The same file is made again by \`node ${card.source}\`.
 
 **Measured** on ${measuredOn}:
 

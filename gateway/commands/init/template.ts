@@ -48,7 +48,7 @@ pipelines:
   - id: temperature-anomaly
     from: temperature
     window: { count: 64, every: 1 }        # the newest 64 readings of a device, at each reading
-    model: streaming-anomaly@1             # aimx-gateway models list
+    model: streaming-anomaly@2             # aimx-gateway models list
     # publish: { topic: "plant/{device}/anomaly", when: "score >= 0.9" }
 
 # What is summed up.
