@@ -12,8 +12,13 @@ import { failUnit, late, rowsIn, type Segment, unitsIn, type Work } from './work
 
 /** Batches on their way to the host at once: enough that small ones share a write. */
 const MAX_IN_FLIGHT = 96;
-/** Work on its way beyond this makes the next call of a higher priority wait; a host with less may run dry. */
-const AHEAD_US = 4000;
+/**
+ * Work on its way beyond this makes the next call of a higher priority wait; a host with less may run dry. Small
+ * batches need more of it: what the kernel and the other process take for each is as long as they are.
+ */
+const AHEAD_US = 1000;
+const SMALL_US = 200;
+const AHEAD_SMALL_US = 4000;
 /** Taken for a model that has not run yet. */
 const UNKNOWN_US = 100;
 /** Batches that are not full go out only while fewer are on their way, so that they fill while the host is busy. */
@@ -315,6 +320,9 @@ export class Dispatcher {
 }
 
 /** Whether another batch may go out. */
-const hasRoom = (lane: Lane): boolean =>
-  lane.batches.length === 0 ||
-  (lane.batches.length < MAX_IN_FLIGHT && lane.bytes < MAX_BYTES && lane.micros < AHEAD_US);
+function hasRoom({ batches, bytes, micros }: Lane): boolean {
+  const count = batches.length;
+  if (count === 0) return true;
+  if (count >= MAX_IN_FLIGHT || bytes >= MAX_BYTES) return false;
+  return micros < (micros < count * SMALL_US ? AHEAD_SMALL_US : AHEAD_US);
+}

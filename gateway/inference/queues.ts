@@ -15,7 +15,7 @@ const MAX_BYTES = 64 * 1024 * 1024;
 /** Part of a queue that one account may fill. */
 const ACCOUNT_PART = 4;
 /** A run longer than this makes all others wait: batches of slow models stay below it. */
-const MAX_RUN_US = 50_000;
+const MAX_RUN_US = 20_000;
 
 export interface QueuesOptions {
   /** Most rows waiting in one priority before callers from outside are refused. */

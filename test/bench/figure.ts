@@ -10,7 +10,7 @@ export interface BenchContext {
 }
 
 export interface Figure {
-  /** P1 to P11, as in the README of this folder. */
+  /** P1 to P12, as in the README of this folder. */
   readonly id: string;
   readonly title: string;
   /** What must hold, and what would be better, in words. */

@@ -11,12 +11,12 @@ import { p8, p10 } from './figures/footprint.ts';
 import { p3, p9 } from './figures/journal.ts';
 import { p6 } from './figures/latency.ts';
 import { models } from './figures/models.ts';
-import { p4, p5 } from './figures/others.ts';
+import { p4, p5, p12 } from './figures/others.ts';
 import { p7 } from './figures/scale.ts';
 import { p1, p2 } from './figures/whole-path.ts';
 import { mosquittoVersion } from './sides.ts';
 
-const FIGURES: readonly Figure[] = [p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, models];
+const FIGURES: readonly Figure[] = [p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p12, models];
 
 const { values, positionals } = parseArgs({
   options: { quick: { type: 'boolean', default: false } },

@@ -149,7 +149,7 @@ test('calls of another shape wait for a run of their own; slow models get small 
   const model = modelOf('m', 64, 10_000);
   const queues = new Queues({ maxWaiting: 1000 });
   for (let i = 0; i < 40; i++) queues.add(work(model, 'a'), 0);
-  expect(shares(queues)).toEqual({ a: 5 });
+  expect(shares(queues)).toEqual({ a: 2 });
 });
 
 test('what is late is answered and not in a run, wherever it stands', () => {
