@@ -4,6 +4,7 @@ import type { Bundle } from './bundle.ts';
 import { type Exposed, type FaceInput, faceOf, type ResultPlan, wireOf } from './face.ts';
 import { type GraphPlan, planGraph } from './graph/plan.ts';
 import type { Manifest, PostprocessStep, PreprocessStep } from './manifest.ts';
+import { DEFAULT_SETTINGS, type RuntimeSettings } from './runners/settings.ts';
 
 /**
  * A manifest as plain data for the model host: everything checked and laid out, so that the host needs no schema. The
@@ -15,6 +16,7 @@ export interface ModelPlan {
   readonly file: string;
   readonly graph: GraphPlan | undefined;
   readonly remote: Manifest['remote'];
+  readonly settings: RuntimeSettings;
   /** How windows travel: FP64 when steps compute on them, so that they do so at full precision. */
   readonly wire: 'FP32' | 'FP64';
   /** Columns of a window; the most of them where the manifest leaves them free. */
@@ -59,7 +61,7 @@ export interface StateSlot {
   };
 }
 
-export function planOf(bundle: Bundle): ModelPlan {
+export function planOf(bundle: Bundle, settings = DEFAULT_SETTINGS): ModelPlan {
   const { manifest } = bundle;
   const window = manifest.inputs.find((input) => input.from === 'window');
   const columns = manifest.columns?.max ?? Math.max(1, manifest.features.length);
@@ -69,6 +71,7 @@ export function planOf(bundle: Bundle): ModelPlan {
     file: bundle.modelFile,
     graph: planGraph(manifest, (name) => join(bundle.folder, name)),
     remote: manifest.remote,
+    settings,
     wire: wireOf(manifest),
     columns,
     minColumns: manifest.columns?.min ?? columns,

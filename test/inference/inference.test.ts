@@ -212,7 +212,7 @@ test('a bundle that is wrong is refused with an alarm, and the others serve', as
     'wrong-golden': 'MODEL_GOLDEN',
     'wrong-shape': 'MODEL_SHAPE',
     'no-onnx': 'MODEL_LOAD',
-    tfjs: 'MODEL_RUNTIME',
+    tfjs: 'MODEL_LOAD',
     truncated: 'MODEL_CHECKSUM',
   };
   for (const name of Object.keys(reasons))

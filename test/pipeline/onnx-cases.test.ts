@@ -23,7 +23,7 @@ const nameOf = (folder: string): string => folder.toLowerCase().slice(-60).repla
 function json({ datatype, data: values }: Tensor): string {
   if (datatype === 'BYTES')
     return JSON.stringify((values as readonly Uint8Array[]).map((bytes) => new TextDecoder().decode(bytes)));
-  const texts = Array.from(values as Float64Array | BigInt64Array, (value) => {
+  const texts = Array.from(values as Iterable<number | bigint>, (value) => {
     if (typeof value === 'bigint') return String(value);
     const number = datatype === 'FP16' ? fromHalf(value) : value;
     if (datatype === 'BOOL') return String(number !== 0);

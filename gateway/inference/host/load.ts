@@ -1,14 +1,18 @@
 import { GatewayError } from '../../errors.ts';
 import type { LoadedModel, ModelRunner } from '../../ports/model-runner.ts';
 import type { ModelPlan } from '../plan.ts';
+import { createRunners } from '../runners/index.ts';
 import { loadGraph } from './graph.ts';
 
-export type Runners = ReadonlyMap<string, ModelRunner>;
+type Runners = ReadonlyMap<string, ModelRunner>;
 
-/** Loads what a plan describes: a model file, or a graph of several. Rejects with a coded error. */
-export function loadModel(plan: ModelPlan, runners: Runners): Promise<LoadedModel> {
-  const load = (runtime: string, file: string): Promise<LoadedModel> => runnerOf(runners, runtime).load(file);
-  return plan.graph ? loadGraph(plan.graph, plan.inputs, load) : load(plan.runtime, plan.file);
+/** Loads what a plan describes: a model file, a graph of several, a model on a server. Rejects with a coded error. */
+export async function loadModel(plan: ModelPlan): Promise<LoadedModel> {
+  const { runtime, file, graph, remote, settings, inputs } = plan;
+  if (remote) return (await import('../runners/remote/index.ts')).loadRemote(remote, settings);
+  const runners = createRunners(settings);
+  const load = (name: string, path: string): Promise<LoadedModel> => runnerOf(runners, name).load(path);
+  return graph ? loadGraph(graph, inputs, load) : load(runtime, file);
 }
 
 /** The runner of a runtime; throws MODEL_RUNTIME when there is none. */

@@ -52,7 +52,7 @@ export class Service {
   async #control(request: Control): Promise<unknown> {
     switch (request.op) {
       case 'load': {
-        const model = await loadModel(request.plan, this.#runners);
+        const model = await loadModel(request.plan);
         try {
           this.#engines.set(request.handle, new Engine(request.plan, model));
         } catch (error) {

@@ -1,7 +1,10 @@
 import type { ModelRunner } from '../../ports/model-runner.ts';
 import { createOnnxRunner } from './onnx.ts';
+import type { RuntimeSettings } from './settings.ts';
+import { createTfjsRunner } from './tfjs/index.ts';
 
-/** Every runtime of the model host, by name. A new one is a line here. */
-export function createRunners(): ReadonlyMap<string, ModelRunner> {
-  return new Map([createOnnxRunner()].map((runner) => [runner.runtime, runner]));
+/** Every runtime of model files, by name. A new one is a line here. Libraries are loaded with the first model. */
+export function createRunners(settings?: RuntimeSettings): ReadonlyMap<string, ModelRunner> {
+  const runners = [createOnnxRunner(settings?.onnx), createTfjsRunner()];
+  return new Map(runners.map((runner) => [runner.runtime, runner]));
 }

@@ -4,6 +4,7 @@ import { GatewayError } from '../../errors.ts';
 import type { LoadedModel, ModelRunner } from '../../ports/model-runner.ts';
 import type { Datatype, Tensor, TensorData, TensorSpec } from '../../ports/tensor.ts';
 import { isBytes } from '../tensor-data.ts';
+import { DEFAULT_SETTINGS, type OnnxSettings } from './settings.ts';
 
 type Ort = typeof import('onnxruntime-node');
 let loaded: Promise<Ort> | undefined;
@@ -33,8 +34,6 @@ const ORT_TYPES: Readonly<Record<Datatype, OrtTensor.Type>> = {
 const DATATYPES = new Map(Object.entries(ORT_TYPES).map(([datatype, type]) => [type, datatype as Datatype]));
 
 const SESSION: InferenceSession.SessionOptions = {
-  executionProviders: ['cpu'],
-  intraOpNumThreads: 1,
   interOpNumThreads: 1,
   executionMode: 'sequential',
   graphOptimizationLevel: 'all',
@@ -44,22 +43,46 @@ const SESSION: InferenceSession.SessionOptions = {
   extra: { session: { intra_op: { allow_spinning: '0' }, inter_op: { allow_spinning: '0' } } },
 };
 
-/** ONNX models by onnxruntime on the CPU, one thread per model. `run` blocks its JavaScript thread while it computes. */
-export function createOnnxRunner(): ModelRunner {
+/**
+ * ONNX models by onnxruntime, on the CPU with one thread per model unless `settings` say otherwise. `run` blocks its
+ * JavaScript thread while it computes.
+ */
+export function createOnnxRunner(settings: OnnxSettings = DEFAULT_SETTINGS.onnx): ModelRunner {
   return {
     runtime: 'onnx',
     async load(file) {
       if (!existsSync(file)) throw new GatewayError('MODEL_FILE', `${file}: there is no such file`);
       const ort = await runtime();
+      checkProviders(ort, settings.providers);
       let session: InferenceSession;
       try {
-        session = await ort.InferenceSession.create(file, SESSION);
+        session = await ort.InferenceSession.create(file, {
+          ...SESSION,
+          executionProviders: [...settings.providers],
+          intraOpNumThreads: settings.threads,
+        });
       } catch (error) {
         throw new GatewayError('MODEL_LOAD', `${file}: ${firstLine(error)}`, { cause: error });
       }
       return loadedModel(ort, session);
     },
   };
+}
+
+/** Throws MODEL_RUNTIME unless the installed library was built with each of them. */
+function checkProviders(ort: Ort, providers: readonly string[]): void {
+  const built = ort.listSupportedBackends().map(({ name }) => name);
+  const absent = providers.filter((name) => !built.includes(name));
+  if (absent.length === 0) return;
+  throw new GatewayError(
+    'MODEL_RUNTIME',
+    `the installed onnxruntime-node has no execution provider ${absent.join(', ')}`,
+    {
+      received: providers,
+      expected: built.join(', '),
+      fix: `Set models.onnx.providers to some of ${built.join(', ')}, install a build of onnxruntime-node that has ${absent.join(' and ')}, or run the model on a server with runtime: remote.`,
+    },
+  );
 }
 
 function loadedModel(ort: Ort, session: InferenceSession): LoadedModel {
