@@ -1,4 +1,5 @@
 import { compareOutputs, type GoldenSample } from '../inference/golden.ts';
+import { compareGolden } from '../inference/golden-tensors.ts';
 import type { Inference, ModelInfo, OutputValue } from '../ports/inference.ts';
 import type { Tensor, TensorData } from '../ports/tensor.ts';
 import { goldenInputs } from './samples.ts';
@@ -46,13 +47,20 @@ async function wrongWith(
       ...(info.recurrent ? { sequence: { id, start: i === 0, end: i === steps.length - 1 } } : {}),
     });
     if (!answer.ok) return `${answer.code}: ${answer.message}`;
-    const found = Object.fromEntries(
-      Object.entries(answer.outputs).map(([name, tensor]) => [name, outputOf(tensor)]),
-    );
-    const problem = compareOutputs(found, step.outputs, tolerance);
+    const problem = problemOf(answer.outputs, step, tolerance);
     if (problem !== null) return problem;
   }
   return null;
+}
+
+function problemOf(
+  outputs: Readonly<Record<string, Tensor>>,
+  step: GoldenSample['steps'][number],
+  tolerance: GoldenSample['tolerance'],
+): string | null {
+  if ('tensors' in step) return compareGolden(outputs, step.tensors, tolerance);
+  const found = Object.entries(outputs).map(([name, tensor]) => [name, outputOf(tensor)] as const);
+  return compareOutputs(Object.fromEntries(found), step.outputs, tolerance);
 }
 
 /** A tensor as golden samples write outputs: one value alone, else a list. */

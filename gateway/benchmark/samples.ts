@@ -25,6 +25,7 @@ export function inputsFor(
 
 /** One step of a golden sample as a call. */
 export function goldenInputs(info: ModelInfo, step: GoldenSample['steps'][number]): Inputs {
+  if ('tensors' in step) return step.inputs;
   const [spec] = info.inputs;
   if (!spec) return {};
   const shape = fill(spec.shape, step.window.length);

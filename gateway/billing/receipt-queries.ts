@@ -117,6 +117,47 @@ export function list(db: DatabaseSync, filter: ListFilter): ListedRow[] {
   ).map(withId);
 }
 
+export interface ExportFilter {
+  /** The last one seen. */
+  readonly after?: { readonly book: number; readonly ordinal: number };
+  readonly account?: string;
+  /** Epoch ms of `startedAt`: from (inclusive), to (exclusive). */
+  readonly from: number;
+  readonly to: number;
+  readonly limit: number;
+}
+
+export interface ExportedRow extends ListedRow {
+  readonly device: string;
+  readonly chain_id: number;
+  readonly tx: Uint8Array | null;
+}
+
+/** `billing.exported`: receipts of a period with their batch's transaction, oldest first, over all books. */
+export function exported(db: DatabaseSync, filter: ExportFilter): ExportedRow[] {
+  return all<Omit<ExportedRow, 'request_id'> & { request_key: string }>(
+    db,
+    `SELECT ${COLUMNS}, c.account, k.device, k.chain_id, b.state,
+       (SELECT x.hash FROM billing_txs x WHERE x.batch = b.id
+          ORDER BY x.block IS NOT NULL DESC, x.signed_at DESC LIMIT 1) AS tx
+     FROM billing_receipts r JOIN billing_channels c ON c.id = r.channel JOIN billing_books k ON k.id = r.book ${TEXTS}
+       LEFT JOIN billing_batches b ON b.id = coalesce(
+         (SELECT b.id FROM billing_batches b WHERE b.book = r.book AND b.to_ordinal >= r.ordinal
+            AND b.state IN ('MINED', 'FINAL') ORDER BY b.to_ordinal LIMIT 1),
+         (SELECT b.id FROM billing_batches b WHERE b.book = r.book AND b.to_ordinal >= r.ordinal
+            AND b.from_ordinal <= r.ordinal ORDER BY b.id DESC LIMIT 1))
+     WHERE (r.book, r.ordinal) > (?, ?) AND coalesce(?, c.account) = c.account
+       AND r.started_at >= ? AND r.started_at < ?
+     ORDER BY r.book, r.ordinal LIMIT ?`,
+    filter.after?.book ?? 0,
+    filter.after?.ordinal ?? 0,
+    filter.account ?? null,
+    filter.from,
+    filter.to,
+    Math.min(Math.max(1, filter.limit), 1000),
+  ).map(withId);
+}
+
 export interface FedRow extends ReceiptRow {
   readonly account: string;
 }

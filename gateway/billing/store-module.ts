@@ -2,7 +2,7 @@ import type { StoreModule } from '../store/types.ts';
 import { charge, finalise, sign } from './metering-ops.ts';
 import { mined, outbox, range, reconcile, seal, sent, signed } from './outbox-ops.ts';
 import { prune } from './prune-op.ts';
-import { after, batches, books, evidence, list, unsigned, waiting } from './receipt-queries.ts';
+import { after, batches, books, evidence, exported, list, unsigned, waiting } from './receipt-queries.ts';
 import { space } from './space.ts';
 import { MIGRATIONS } from './store-schema.ts';
 
@@ -11,5 +11,5 @@ export const storeModule: StoreModule = {
   name: 'billing',
   migrations: MIGRATIONS,
   ops: { charge, finalise, sign, seal, signed, sent, mined, reconcile, prune },
-  queries: { outbox, range, unsigned, waiting, list, after, evidence, books, batches, space },
+  queries: { outbox, range, unsigned, waiting, list, exported, after, evidence, books, batches, space },
 };

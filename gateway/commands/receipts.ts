@@ -1,55 +1,54 @@
 import { existsSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import {
   type BooksRow,
   listReceipts,
   oldestKept,
-  openReceiptFile,
   proofText,
-  type ReceiptReader,
   receiptTotals,
   showReceipt,
   type Verdict,
   verifyProof,
 } from '../billing/receipts.ts';
 import { GatewayError } from '../errors.ts';
-import type { Command, CommandContext, ExitCode } from './command.ts';
+import type { Command, ExitCode } from './command.ts';
+import { exportPeriod } from './receipts/export.ts';
+import { withReader } from './receipts/reader.ts';
+import { isExport, verifyFile } from './receipts/verify-file.ts';
 import { runSubcommand, type Subcommand, theWord } from './subcommands.ts';
 import { count, instant } from './ui/format.ts';
 import { table } from './ui/table.ts';
 
-/** `receipts list|show|verify`: what was billed, with proofs. */
+/** `receipts list|show|verify|export`: what was billed, with proofs. */
 export const receipts: Command = {
   name: 'receipts',
-  summary: 'what was billed: list, show, verify',
-  usage: ['receipts list [--account A] [--limit N]', 'receipts show ID [--proof]', 'receipts verify ID|FILE'],
+  summary: 'what was billed: list, show, verify, export',
+  usage: [
+    'receipts list [--account A] [--limit N]',
+    'receipts show ID [--proof]',
+    'receipts verify ID|FILE',
+    'receipts export [--month 2026-11 | --from DAY --to DAY] [--account A] [--format csv|json|html|proofs] [--out FILE]',
+  ],
   help: `
 ID is the request id or the place (book:ordinal) that the list shows. With --proof, show prints the receipt's proof: one
 line of JSON that anyone can check with verify, offline and without this gateway's database.
 verify exits 0 when the proof is valid, 1 when it is not, 2 when its batch is not final yet. Works with the gateway
-running or stopped.`,
-  options: { account: { type: 'string' }, limit: { type: 'string' }, proof: { type: 'boolean' } },
-  run: (context) => runSubcommand('receipts', context, { list, show, verify }),
-};
+running or stopped.
 
-async function withReader<T>(
-  context: CommandContext,
-  use: (reader: ReceiptReader) => Promise<T>,
-): Promise<T> {
-  const { config } = context.config({ quiet: true, checkFiles: false });
-  const file = join(config.gateway.dataDir, 'gateway.db');
-  if (!existsSync(file)) {
-    throw new GatewayError('FILE_MISSING', 'there are no receipts: this gateway has never run', {
-      received: file,
-    });
-  }
-  const reader = openReceiptFile(file);
-  try {
-    return await use(reader);
-  } finally {
-    reader.close();
-  }
-}
+export writes a period, the running month by default: csv and json (one receipt a line) for an accountant, html as a statement
+to read and print, proofs for an auditor: verify checks such a file as a whole, that no receipt is false or missing. DAY is
+2026-11-22, in UTC; --to is the last day. Without --out it goes to standard output.`,
+  options: {
+    account: { type: 'string' },
+    limit: { type: 'string' },
+    proof: { type: 'boolean' },
+    month: { type: 'string' },
+    from: { type: 'string' },
+    to: { type: 'string' },
+    format: { type: 'string' },
+    out: { type: 'string' },
+  },
+  run: (context) => runSubcommand('receipts', context, { list, show, verify, export: exportPeriod }),
+};
 
 const list: Subcommand = (context) =>
   withReader(context, async (reader): Promise<ExitCode> => {
@@ -121,6 +120,7 @@ const show: Subcommand = (context, words) =>
 
 const verify: Subcommand = async (context, words) => {
   const target = theWord(words, 'receipts verify ID|FILE');
+  if (existsSync(target) && isExport(target)) return verifyFile(context, target);
   const verdict = existsSync(target)
     ? verifyProof(readFileSync(target, 'utf8'))
     : await withReader(context, async (reader) => (await showReceipt(reader, target)).verdict);

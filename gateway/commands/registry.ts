@@ -54,7 +54,7 @@ export const COMMANDS: readonly CommandEntry[] = [
   ),
   entry(
     'receipts',
-    'what was billed: list, show, verify',
+    'what was billed: list, show, verify, export',
     async () => (await import('./receipts.ts')).receipts,
   ),
   entry(

@@ -1,10 +1,8 @@
-import { CURVE } from './latencies.ts';
-
-/** Drawings for the report page as SVG text: nothing is loaded, nothing runs in the browser. */
+/** Drawings for self-contained pages as SVG text: nothing is loaded, nothing runs in the browser. */
 
 export interface Curve {
   readonly label: string;
-  /** Milliseconds at the shares of {@link CURVE}. */
+  /** Milliseconds, one for each share. */
   readonly values: readonly number[];
 }
 
@@ -16,7 +14,7 @@ const TOP = 10;
 const RIGHT = 34;
 
 /** Latency (logarithmic, ms) against the share of queries that took at most that long. */
-export function latencyChart(title: string, curves: readonly Curve[]): string {
+export function latencyChart(title: string, shares: readonly number[], curves: readonly Curve[]): string {
   const all = curves.flatMap(({ values }) => values.filter((value) => value > 0));
   if (all.length === 0) return '';
   const low = 10 ** Math.floor(Math.log10(Math.min(...all)));
@@ -39,7 +37,7 @@ export function latencyChart(title: string, curves: readonly Curve[]): string {
     );
   }
   curves.forEach(({ values }, index) => {
-    const points = values.map((value, i) => `${at(x(value))},${at(y(CURVE[i] ?? 1))}`);
+    const points = values.map((value, i) => `${at(x(value))},${at(y(shares[i] ?? 1))}`);
     parts.push(`<polyline class="c${index % 8}" points="${points.join(' ')}"/>`);
   });
   return `${parts.join('')}</svg>${legend(curves)}`;
@@ -68,6 +66,33 @@ export function barChart(title: string, bars: readonly Bar[]): string {
     );
   });
   return `<svg viewBox="0 0 ${WIDTH} ${height}" role="img"><title>${escapeHtml(title)}</title>${rows.join('')}</svg>`;
+}
+
+export interface Column {
+  /** Below the axis; empty for none. */
+  readonly label: string;
+  readonly value: number;
+  /** Shown when pointed at. */
+  readonly text: string;
+}
+
+/** Columns from zero, as many as fit a page: days of a month, hours of a day. */
+export function columnChart(title: string, columns: readonly Column[]): string {
+  const most = Math.max(...columns.map(({ value }) => value));
+  if (!(most > 0)) return '';
+  const step = (WIDTH - LEFT - RIGHT) / columns.length;
+  const room = HEIGHT - TOP - BOTTOM;
+  const parts = columns.map(({ label, value, text }, index) => {
+    const height = (room * value) / most;
+    const x = LEFT + index * step;
+    return (
+      `<rect class="b0" x="${at(x + step * 0.1)}" y="${at(HEIGHT - BOTTOM - height)}" width="${at(step * 0.8)}" height="${at(height)}"><title>${escapeHtml(text)}</title></rect>` +
+      `<text x="${at(x + step / 2)}" y="${HEIGHT - BOTTOM + 14}" text-anchor="middle">${escapeHtml(label)}</text>`
+    );
+  });
+  const top = `<text x="${LEFT - 5}" y="${TOP + 8}" text-anchor="end">${plainNumber(most)}</text>`;
+  const axis = `<line class="grid" x1="${LEFT}" x2="${WIDTH - RIGHT}" y1="${HEIGHT - BOTTOM}" y2="${HEIGHT - BOTTOM}"/>`;
+  return `${frame(title)}${top}${axis}${parts.join('')}</svg>`;
 }
 
 const frame = (title: string): string =>
