@@ -87,7 +87,7 @@ describe('with a running gateway', () => {
     const { receipts } = await json('receipts', 'list', '--limit', '5');
     expect(receipts.length).toBe(5);
     const shown = await run('receipts', 'show', receipts[0].requestId);
-    expect(shown.out).toContain('streaming-anomaly@1');
+    expect(shown.out).toContain('streaming-anomaly@2');
     expect((await run('receipts', 'verify', receipts[0].place)).code).toBe(2);
     expect((await run('replay', csv, '--stream', 'temperatur')).err).toContain(
       'Did you mean --stream temperature?',
