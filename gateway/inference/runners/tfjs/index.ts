@@ -14,6 +14,9 @@ const TF_TYPES: Readonly<Partial<Record<Datatype, DataType>>> = {
 };
 const DATATYPES = new Map(Object.entries(TF_TYPES).map(([datatype, type]) => [type, datatype as Datatype]));
 
+/** Stands for a shape that the file does not tell. */
+const UNKNOWN: readonly number[] = [-1];
+
 /** What of a graph or layers model is used here. */
 interface TfjsModel {
   readonly inputs: readonly TensorSpec[];
@@ -33,7 +36,7 @@ export function createTfjsRunner(): ModelRunner {
       try {
         const handler = library.tf.io.fromMemory(artifacts);
         const model = graph
-          ? graphModel(library.tf, await library.loadGraphModel(handler))
+          ? await withShapes(library.tf, graphModel(library.tf, await library.loadGraphModel(handler)))
           : layersModel(library.tf, await library.loadLayersModel(handler));
         return loadedModel(library, model);
       } catch (error) {
@@ -66,6 +69,27 @@ function graphModel(tf: Tf, model: Awaited<ReturnType<TfjsLibrary['loadGraphMode
     },
     dispose: () => model.dispose(),
   };
+}
+
+/** Graphs may keep the shapes of their outputs to themselves: a run on zeros tells them. */
+async function withShapes(tf: Tf, model: TfjsModel): Promise<TfjsModel> {
+  if (model.outputs.every(({ shape }) => shape !== UNKNOWN)) return model;
+  const feeds: NamedTensorMap = {};
+  for (const { name, datatype, shape } of model.inputs)
+    feeds[name] = tf.zeros(
+      shape.map((d) => (d === -1 ? 1 : d)),
+      TF_TYPES[datatype],
+    );
+  const made = await model.run(feeds);
+  const batched = model.inputs.every(({ shape }) => shape[0] === -1);
+  const outputs = model.outputs.map((spec, i) => {
+    if (spec.shape !== UNKNOWN) return spec;
+    const { shape } = made[i]!;
+    return { ...spec, shape: batched && shape[0] === 1 ? [-1, ...shape.slice(1)] : shape };
+  });
+  tf.dispose(feeds);
+  tf.dispose(made);
+  return { ...model, outputs };
 }
 
 function layersModel(tf: Tf, model: Awaited<ReturnType<TfjsLibrary['loadLayersModel']>>): TfjsModel {
@@ -132,7 +156,7 @@ function specOf({ name, shape, dtype }: Slot): TensorSpec {
   const datatype = DATATYPES.get(dtype);
   if (!datatype)
     throw new GatewayError('MODEL_LOAD', `"${name}" is of the type ${dtype}, which the gateway lacks`);
-  return { name, datatype, shape: (shape ?? [-1]).map((d) => (d === null || d < 0 ? -1 : d)) };
+  return { name, datatype, shape: shape?.map((d) => (d === null || d < 0 ? -1 : d)) ?? UNKNOWN };
 }
 
 function toTf(tf: Tf, { name, datatype, shape }: TensorSpec, tensor: Tensor | undefined): TfTensor {

@@ -1,4 +1,0 @@
-import { createOnnxRunner } from '../../gateway/inference/runners/onnx.ts';
-import { modelRunnerContract } from '../contracts/model-runner.ts';
-
-modelRunnerContract('onnx runner', createOnnxRunner);
