@@ -76,7 +76,8 @@ export class WindowWork implements Work {
   readonly #batch: WindowBatch;
   readonly #size: number;
   readonly #shape: readonly number[];
-  readonly #done: Uint8Array;
+  /** Units that have failed; made when the first does. */
+  #failed: Uint8Array | null = null;
   #open: number;
   readonly #parts: AnsweredPart[] = [];
   readonly #failures: WindowFailure[] = [];
@@ -97,7 +98,6 @@ export class WindowWork implements Work {
     this.#shape = windowShape(plan, 1, rows, columns);
     this.format = formatOf(plan.wire, this.#shape);
     this.unitBytes = this.#size * (plan.wire === 'FP64' ? 8 : 4);
-    this.#done = new Uint8Array(windows.length);
     this.#open = windows.length;
     this.#resolve = resolve;
   }
@@ -131,7 +131,7 @@ export class WindowWork implements Work {
   }
 
   answered(unit: number): boolean {
-    return this.#done[unit] === 1;
+    return this.#failed?.[unit] === 1 || this.#parts.some(({ from, to }) => from <= unit && unit < to);
   }
 
   answer(from: number, to: number, reply: Reply, row: number): void {
@@ -142,7 +142,7 @@ export class WindowWork implements Work {
       return;
     }
     for (let unit = from; unit < to; unit++) {
-      if (this.#done[unit] === 1) continue;
+      if (this.answered(unit)) continue;
       const place = unit - from;
       const one = columnsOf(plan, reply, row + place, 1);
       if (firstBad(one, 1) === 1) this.#take(unit, unit + 1, one, reply, row + place);
@@ -155,13 +155,13 @@ export class WindowWork implements Work {
     const { rowUs: computeUs, slots } = reply;
     const states = slots.length > 0 ? (i: number) => stateOf(plan, slots, row + i) : undefined;
     this.#parts.push({ from, to, columns, states, computeUs });
-    this.#done.fill(1, from, to);
     this.#close(to - from);
   }
 
   fail(unit: number, code: string, message: string): boolean {
-    if (this.#done[unit] === 1) return false;
-    this.#done[unit] = 1;
+    if (this.answered(unit)) return false;
+    this.#failed ??= new Uint8Array(this.units);
+    this.#failed[unit] = 1;
     this.#failures.push({ index: unit, code, message });
     this.#close(1);
     return true;

@@ -1,14 +1,14 @@
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { createInference } from '../../gateway/inference/index.ts';
-import type { ModelState } from '../../gateway/ports/inference.ts';
+import type { ModelState, TensorRequest } from '../../gateway/ports/inference.ts';
 import { systemClock } from '../../gateway/system/clock.ts';
 import { recordingAlarms } from '../support/alarms.ts';
 import { testData } from '../support/data.ts';
 import { recordingLog } from '../support/log.ts';
 import { temporaryFolder } from '../support/tmp.ts';
 import { writeBundle } from './bundles.ts';
-import { runItems } from './service.ts';
+import { runItems, startInference } from './service.ts';
 
 const data = testData('silero-vad');
 const FRAME = 512;
@@ -91,4 +91,82 @@ test.skipIf(!data)('a recurrent model gives each of two interleaved devices its 
   } finally {
     await inference.stop();
   }
+});
+
+test.skipIf(!data)('sequences of calls keep their state, each its own, and end', async () => {
+  const dir = temporaryFolder();
+  writeBundle(dir, {
+    name: 'silero-vad',
+    version: '5',
+    model: `${data}/silero_vad_16k_op15.onnx`,
+    manifest: MANIFEST,
+  });
+  const { inference } = await startInference(dir, { preload: ['silero-vad'] });
+  const speech = samplesOf(`${data}/speech-10s.wav`);
+  const expected: number[] = JSON.parse(readFileSync(`${data}/speech-10s.probabilities.json`, 'utf8'));
+  const { inputs, outputs } = inference.model('silero-vad');
+  expect(inputs).toEqual([{ name: 'input', datatype: 'FP32', shape: [-1, FRAME, 1] }]);
+  expect(outputs).toEqual([{ name: 'speech', datatype: 'FP32', shape: [-1, 1] }]);
+  const call = (i: number, sequence: TensorRequest['sequence'], account = 'consumer/a') =>
+    inference.infer('silero-vad', {
+      inputs: {
+        input: {
+          datatype: 'FP32',
+          shape: [1, FRAME, 1],
+          data: speech.subarray(i * FRAME, (i + 1) * FRAME),
+        },
+      },
+      priority: 'interactive',
+      account,
+      ...(sequence ? { sequence } : {}),
+    });
+  const part = (id: string, i: number, frames: number) => ({ id, start: i === 0, end: i === frames - 1 });
+  const play = async (id: string, account: string, frames: number): Promise<number[]> => {
+    // All at once: they wait for each other.
+    const calls = Array.from({ length: frames }, (_, i) => i);
+    const found: number[] = [];
+    for (let from = 0; from < frames; from += 32) {
+      const answers = await Promise.all(
+        calls.slice(from, from + 32).map((i) => call(i, part(id, i, frames), account)),
+      );
+      for (const answer of answers) {
+        if (!answer.ok) throw new Error(answer.message);
+        found.push((answer.outputs.speech!.data as Float32Array)[0]!);
+      }
+    }
+    return found;
+  };
+  const [first, second, other] = await Promise.all([
+    play('1', 'consumer/a', expected.length),
+    play('2', 'consumer/a', expected.length),
+    play('1', 'consumer/b', 200),
+  ]);
+  for (const found of [first, second, other]) {
+    const worst = Math.max(...found.map((value, i) => Math.abs(value - expected[i]!)));
+    expect(worst).toBeLessThanOrEqual(1e-4);
+  }
+  // Ended, never begun, or of another account: nothing is known of it.
+  for (const id of ['1', '9'])
+    expect(await call(5, { id, start: false, end: false })).toMatchObject({
+      ok: false,
+      code: 'SEQUENCE_UNKNOWN',
+    });
+  expect(await call(0, { id: '5', start: true, end: false })).toMatchObject({ ok: true });
+  expect(await call(1, { id: '5', start: false, end: false }, 'consumer/b')).toMatchObject({ ok: false });
+  const bad = { id: '5', start: false, end: false };
+  const short = await inference.infer('silero-vad', {
+    inputs: { input: { datatype: 'FP32', shape: [1, 5, 1], data: new Float32Array(5) } },
+    priority: 'interactive',
+    account: 'consumer/a',
+    sequence: bad,
+  });
+  expect(short).toMatchObject({ ok: false, code: 'MODEL_SHAPE' });
+  // What failed has not changed the state.
+  const next = await call(1, bad);
+  if (!next.ok) throw new Error(next.message);
+  expect(Math.abs((next.outputs.speech!.data as Float32Array)[0]! - expected[1]!)).toBeLessThanOrEqual(1e-4);
+  // Without a sequence each call begins anew.
+  const alone = await call(0, undefined);
+  if (!alone.ok) throw new Error(alone.message);
+  expect(Math.abs((alone.outputs.speech!.data as Float32Array)[0]! - expected[0]!)).toBeLessThanOrEqual(1e-4);
 });
