@@ -187,6 +187,12 @@ describe('rejected', () => {
     expect(codeOf(() => decode({ decode: 'senml+json' }, '[{"n":"x","v":1e999}]'))).toBe('DECODE_RANGE');
     const many = Array.from({ length: 10_001 }, (_, i) => ({ n: 'x', v: 1, t: -i - 1 }));
     expect(codeOf(() => json(many))).toBe('DECODE_LIMIT');
+    // Also where it would be one reading: what comes of a pack does not count, what it costs does.
+    const names = (count: number) => Array.from({ length: count }, (_, i) => ({ n: `x${i}`, v: 1 }));
+    expect(codeOf(() => json(names(10_001), { fields: { x1: {} } }, 'd'))).toBe('DECODE_LIMIT');
+    expect(fieldsOf(json(names(10_000), { fields: { x1: {} } }, 'd')[0])).toEqual({ x1: 1 });
+    expect(codeOf(() => json(names(65)))).toBe('DECODE_LIMIT');
+    expect(Object.keys(fieldsOf(json(names(64))[0]))).toHaveLength(64);
   });
 
   test('nothing for labels that may be ignored, and for secondary units', () => {

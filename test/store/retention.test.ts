@@ -57,6 +57,25 @@ describe('retention', () => {
     await store.stop();
   });
 
+  it('lets go of what is left of a stream that nobody opens any more, after a month', async () => {
+    const dir = temporaryFolder();
+    const clock = manualClock();
+    const first = await startedStore(dir, { clock });
+    await append(first.store.stream('left', { ...TEXT, maxAgeMs: Number.MAX_SAFE_INTEGER }), record('old'));
+    await first.store.stop();
+    clock.advance(31 * 86_400_000);
+    const { store } = await startedStore(dir, { clock });
+    clock.advance(10_000);
+    await store.commit({});
+    expect(await audited(store)).toMatchObject({ left: { accepted: 1, pending: 0, holds: true } });
+    await store.retireConsumers([]);
+    clock.advance(10_000);
+    const left = store.stream('left', TEXT);
+    await until(() => left.tail === 2, 'the old record to go');
+    expect((await audited(store)).left).toMatchObject({ accepted: 1, forwarded: 1, pending: 0, holds: true });
+    await store.stop();
+  });
+
   it('refuses new records of a full reject-new stream until its consumer has caught up', async () => {
     const { store, alarms } = await startedStore(temporaryFolder());
     const stream = store.stream('s', { ...TEXT, maxBytes: 50_000, whenFull: 'reject-new' });

@@ -25,8 +25,12 @@ const NAME = /^[A-Za-z0-9][A-Za-z0-9\-:./_]*$/;
 const MAX_NAME = 512;
 
 const VALUES = ['v', 'vs', 'vb', 'vd'] as const;
-const REGULAR = ['n', 'u', 'v', 'vs', 'vb', 'vd', 's', 't', 'ut'] as const;
-const KNOWN: ReadonlySet<string> = new Set([...REGULAR, 'bn', 'bt', 'bu', 'bv', 'bs', 'bver']);
+const REGULAR = ['n', 'u', ...VALUES, 's', 't', 'ut'] as const;
+const LABELS = [...REGULAR, 'bn', 'bt', 'bu', 'bv', 'bs', 'bver'] as const;
+const KNOWN: ReadonlySet<string> = new Set(LABELS);
+
+/** The fields of one record as they came, by label; absent ones are undefined. */
+type Fields = Record<(typeof LABELS)[number], unknown>;
 
 export const invalidSenml = (problem: string, expected = 'a SenML pack (RFC 8428)'): GatewayError =>
   new GatewayError('DECODE_SYNTAX', `not SenML: ${problem}`, { expected });
@@ -39,47 +43,52 @@ interface Bases {
   sum: number | undefined;
 }
 
-/**
- * Resolves a pack. Records that hold base fields alone set them and measure nothing.
- * @param labels translates the keys of a format to the labels of JSON; others pass as they are
- * @param nameless whether a record may lack any name, because the address says whose it is
- * @throws GatewayError DECODE_SYNTAX
- */
-export function resolveSenml(
-  pack: unknown,
-  now: number,
-  nameless: boolean,
-  labels?: ReadonlyMap<string, string>,
-): SenmlRecord[] {
-  if (!Array.isArray(pack)) throw invalidSenml('it is not an array of records');
-  const bases: Bases = { name: '', time: 0, unit: undefined, value: undefined, sum: undefined };
-  const out: SenmlRecord[] = [];
-  for (const entry of pack) {
-    const fields = fieldsOf(entry, labels);
-    applyBases(fields, bases);
-    const record = resolve(fields, bases, now, nameless);
-    if (record) out.push(record);
+/** Resolves the records of packs, one after the other. */
+export class SenmlResolver {
+  readonly #now: number;
+  readonly #nameless: boolean;
+  readonly #labels: ReadonlyMap<string, string> | undefined;
+  readonly #bases: Bases = { name: '', time: 0, unit: undefined, value: undefined, sum: undefined };
+  readonly #fields = Object.fromEntries(LABELS.map((label) => [label, undefined])) as Fields;
+
+  /**
+   * @param now what times are relative to, ms
+   * @param nameless whether a record may lack any name, because the address says whose it is
+   * @param labels translates the keys of a format to the labels of JSON; others pass as they are
+   */
+  constructor(now: number, nameless: boolean, labels?: ReadonlyMap<string, string>) {
+    this.#now = now;
+    this.#nameless = nameless;
+    this.#labels = labels;
   }
-  return out;
+
+  /**
+   * The next record of the pack; undefined for one that holds base fields alone: it sets them and measures nothing.
+   * @throws GatewayError DECODE_SYNTAX
+   */
+  next(entry: unknown): SenmlRecord | undefined {
+    readFields(entry, this.#labels, this.#fields);
+    applyBases(this.#fields, this.#bases);
+    return resolve(this.#fields, this.#bases, this.#now, this.#nameless);
+  }
 }
 
-type Fields = ReadonlyMap<string, unknown>;
-
-function fieldsOf(entry: unknown, labels: ReadonlyMap<string, string> | undefined): Fields {
+function readFields(entry: unknown, labels: ReadonlyMap<string, string> | undefined, fields: Fields): void {
   if (typeof entry !== 'object' || entry === null || Array.isArray(entry) || ArrayBuffer.isView(entry)) {
     throw invalidSenml('a record is not an object');
   }
-  const fields = new Map<string, unknown>();
-  for (const [key, value] of Object.entries(entry)) {
+  for (const label of LABELS) fields[label] = undefined;
+  for (const key of Object.keys(entry)) {
     const label = labels?.get(key) ?? key;
-    if (fields.has(label)) throw invalidSenml(`the label ${label} occurs twice in a record`);
-    // RFC 8428 §4.4: an unknown label that ends in "_" must be understood, so the pack cannot be.
-    if (!KNOWN.has(label) && label.endsWith('_')) {
+    if (KNOWN.has(label)) {
+      const known = label as keyof Fields;
+      if (fields[known] !== undefined) throw invalidSenml(`the label ${label} occurs twice in a record`);
+      fields[known] = (entry as Record<string, unknown>)[key];
+    } else if (label.endsWith('_')) {
+      // RFC 8428 §4.4: an unknown label that ends in "_" must be understood, so the pack cannot be.
       throw invalidSenml(`the label ${JSON.stringify(label.slice(0, 64))} must be understood and is not`);
     }
-    fields.set(label, value);
   }
-  return fields;
 }
 
 function applyBases(fields: Fields, bases: Bases): void {
@@ -97,7 +106,7 @@ function applyBases(fields: Fields, bases: Bases): void {
 }
 
 function resolve(fields: Fields, bases: Bases, now: number, nameless: boolean): SenmlRecord | undefined {
-  if (!REGULAR.some((label) => fields.has(label))) return undefined;
+  if (REGULAR.every((label) => fields[label] === undefined)) return undefined;
   const name = textField(fields, 'n') ?? '';
   checkName(bases.name + name, nameless);
   const sum = numberField(fields, 's');
@@ -115,7 +124,7 @@ function resolve(fields: Fields, bases: Bases, now: number, nameless: boolean): 
 
 /** RFC 8428 §4.3: exactly one value, unless there is a sum. §4.5.4: a missing v or bv counts as zero. */
 function measuredValue(fields: Fields, bases: Bases, hasSum: boolean): unknown {
-  const present = VALUES.filter((label) => fields.has(label));
+  const present = VALUES.filter((label) => fields[label] !== undefined);
   if (present.length > 1)
     throw invalidSenml(`a record with ${present.join(' and ')}`, 'one value in a record');
   const [label] = present;
@@ -123,7 +132,7 @@ function measuredValue(fields: Fields, bases: Bases, hasSum: boolean): unknown {
     if (bases.value === undefined && !hasSum) throw invalidSenml('a record without a value or sum');
     return bases.value;
   }
-  const value = fields.get(label);
+  const value = fields[label];
   if (label === 'v') {
     if (typeof value !== 'number') throw invalidSenml('v is not a number');
     return bases.value === undefined ? value : bases.value + value;
@@ -151,14 +160,14 @@ function checkName(full: string, nameless: boolean): void {
   }
 }
 
-function textField(fields: Fields, label: string): string | undefined {
-  const value = fields.get(label);
+function textField(fields: Fields, label: keyof Fields): string | undefined {
+  const value = fields[label];
   if (value === undefined || typeof value === 'string') return value;
   throw invalidSenml(`${label} is not a text`);
 }
 
-function numberField(fields: Fields, label: string): number | undefined {
-  const value = fields.get(label);
+function numberField(fields: Fields, label: keyof Fields): number | undefined {
+  const value = fields[label];
   if (value === undefined) return undefined;
   if (typeof value === 'number' && Number.isFinite(value)) return value;
   throw invalidSenml(`${label} is not a number`);

@@ -6,10 +6,10 @@ import { type CompiledField, compileField, plainValue } from '../fields/field.ts
 import { ShapeTable } from '../fields/names.ts';
 import { compilePath } from '../fields/path.ts';
 import { readCbor } from './cbor-reader.ts';
-import { type DecodeContext, type Decoder, MAX_FIELDS, MAX_READINGS, stamp } from './decoder.ts';
+import { type DecodeContext, type Decoder, MAX_FIELDS, stamp } from './decoder.ts';
 import { parseJson } from './json.ts';
-import { resolveSenml, type SenmlRecord } from './senml-resolve.ts';
-import { tooMany, tooManyFields } from './tree.ts';
+import { invalidSenml, type SenmlRecord, SenmlResolver } from './senml-resolve.ts';
+import { tooManyFields } from './tree.ts';
 
 /** RFC 8428 §6, table 4: integer labels, as the CBOR reader spells integer keys. */
 const CBOR_LABELS: ReadonlyMap<string, string> = new Map([
@@ -30,6 +30,9 @@ const CBOR_LABELS: ReadonlyMap<string, string> = new Map([
   ['8', 'vd'],
 ]);
 
+/** A record costs some 2 µs, wanted or not: a pack holds everybody up for 20 ms at most. */
+const MAX_RECORDS = 10_000;
+
 /** Appended to the name of a record to name the field of its sum. */
 const SUM = '.sum';
 
@@ -49,13 +52,9 @@ function senmlDecoder(
 ): Decoder {
   const shape = stream.fields ? configuredShape(stream.fields) : plainShape();
   return (payload, context) => {
-    const nameless = context.device !== undefined;
-    const records = resolveSenml(parse(payload), context.arrival, nameless, labels);
-    if (records.length === 0) throw new GatewayError('DECODE_EMPTY', 'the pack holds no measurement');
-    const groups = groupRecords(records);
-    if (groups.size > MAX_READINGS) throw tooMany(groups.size);
+    const groups = groupRecords(parse(payload), context, labels, stream.fields ? Infinity : MAX_FIELDS);
     const readings: NewReading[] = [];
-    for (const group of groups.values()) {
+    for (const group of groups) {
       const value = shape(group);
       if (value === null) continue;
       const first = group[0]!;
@@ -63,31 +62,72 @@ function senmlDecoder(
     }
     if (readings.length === 0) {
       throw new GatewayError('DECODE_FIELD', 'no record of the pack is a field of the stream', {
-        received: records[0]!.baseName + records[0]!.name,
+        received: groups[0]![0]!.baseName + groups[0]![0]!.name,
       });
     }
     return readings;
   };
 }
 
+/** Rounds of one base name and time: a name that comes again there begins the next. */
+interface Place {
+  readonly rounds: SenmlRecord[][];
+  readonly seen: Map<string, number>;
+}
+
 /**
  * Records in order of the pack; a name that comes again at the same time begins a further reading, so that no value
- * is lost.
+ * is lost. Ends at the first record too many: a pack that nothing comes of must not cost more than one of use.
+ * @throws GatewayError DECODE_SYNTAX, DECODE_LIMIT, DECODE_EMPTY
  */
-function groupRecords(records: readonly SenmlRecord[]): Map<string, SenmlRecord[]> {
-  const groups = new Map<string, SenmlRecord[]>();
-  const seen = new Map<string, number>();
-  for (const record of records) {
-    const place = `${record.time ?? 'now'} ${record.baseName}`;
-    const own = `${place} ${record.name}`;
-    const round = seen.get(own) ?? 0;
-    seen.set(own, round + 1);
-    const key = `${round} ${place}`;
-    const group = groups.get(key);
-    if (group) group.push(record);
-    else groups.set(key, [record]);
+function groupRecords(
+  pack: unknown,
+  context: DecodeContext,
+  labels: ReadonlyMap<string, string> | undefined,
+  maxRecords: number,
+): SenmlRecord[][] {
+  if (!Array.isArray(pack)) throw invalidSenml('it is not an array of records');
+  if (pack.length > MAX_RECORDS) {
+    throw new GatewayError('DECODE_LIMIT', `the pack holds ${pack.length} records`, {
+      received: pack.length,
+      expected: `at most ${MAX_RECORDS}`,
+      fix: 'Send several packs.',
+    });
   }
+  const resolver = new SenmlResolver(context.arrival, context.device !== undefined, labels);
+  const groups: SenmlRecord[][] = [];
+  const places = new Map<string, Place>();
+  let last: SenmlRecord | undefined;
+  let place: Place | undefined;
+  for (const entry of pack) {
+    const record = resolver.next(entry);
+    if (record === undefined) continue;
+    if (place === undefined || record.time !== last!.time || record.baseName !== last!.baseName)
+      place = placeOf(record, places);
+    last = record;
+    const round = place.seen.get(record.name) ?? 0;
+    place.seen.set(record.name, round + 1);
+    let group = place.rounds[round];
+    if (group === undefined) {
+      group = [];
+      place.rounds.push(group);
+      groups.push(group);
+    }
+    group.push(record);
+    if (group.length > maxRecords) throw tooManyFields();
+  }
+  if (groups.length === 0) throw new GatewayError('DECODE_EMPTY', 'the pack holds no measurement');
   return groups;
+}
+
+function placeOf({ time, baseName }: SenmlRecord, places: Map<string, Place>): Place {
+  const key = `${time ?? 'now'} ${baseName}`;
+  let place = places.get(key);
+  if (place === undefined) {
+    place = { rounds: [], seen: new Map() };
+    places.set(key, place);
+  }
+  return place;
 }
 
 function deviceOf(record: SenmlRecord, context: DecodeContext): string {

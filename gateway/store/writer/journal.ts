@@ -17,6 +17,7 @@ import {
 import { reconcileLedger, type Span } from './reconcile.ts';
 import {
   emptyStream,
+  leftTerms,
   loadStreams,
   type OldestRow,
   prepareSegments,
@@ -152,7 +153,10 @@ export class Journal {
     this.#touch(stream);
   }
 
-  /** Forgets the cursors that are not in `keep`, and the states of consumers that have none left. */
+  /**
+   * Forgets the cursors that are not in `keep`, and the states of consumers that have none left. Streams that nobody
+   * has opened by then get terms of their own, so that what is left of them goes one day.
+   */
   retire(keep: ReadonlySet<string>): void {
     const dropCursor = this.#db.prepare('DELETE FROM cursor WHERE consumer = ? AND stream = ?');
     const gone = new Set<string>();
@@ -172,6 +176,11 @@ export class Journal {
     }
     const dropStates = this.#db.prepare('DELETE FROM state WHERE consumer = ?');
     for (const consumer of gone.difference(left)) dropStates.run(consumer);
+    for (const stream of this.#streams.values()) {
+      if (stream.terms !== undefined) continue;
+      stream.terms = leftTerms(stream);
+      this.#touch(stream);
+    }
   }
 
   /** See {@link readRows}. */

@@ -192,6 +192,15 @@ interface DamageRow {
   readonly in_segment: number;
 }
 
+/** For a stream that the configuration no longer has: what a stream gets that says nothing. */
+export const leftTerms = ({ id, name }: StreamState): StreamTerms => ({
+  id,
+  name,
+  maxBytes: 256 * 1024 * 1024,
+  maxAgeMs: 30 * 86_400_000,
+  whenFull: 'drop-oldest',
+});
+
 export function emptyStream(id: number, name: string, base: number): StreamState {
   return {
     id,
