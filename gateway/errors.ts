@@ -96,6 +96,15 @@ export const ERROR_CODES = {
     'Make one with `openssl genpkey -algorithm ed25519 -out key.pem`; its public half: `openssl pkey -in key.pem -pubout`.',
   MODEL_ARCHIVE: 'Pack the bundle folder anew, with plain files only: `tar czf bundle.tgz -C FOLDER .`',
   MODEL_LIFE: 'Check the permissions of the models folder and the space on its disk.',
+  // tuning models
+  TUNE_DATA: 'Name another stream or device, or a longer time with --since, or wait until more has come.',
+  TUNE_LABELS: 'The first line must name the columns from,to,label and perhaps device; see `models --help`.',
+  TUNE_MODEL: 'See `aimx-gateway models list` for the models; the help of `models` says which can be tuned.',
+  TUNE_TOOLKIT:
+    'Run `npm i @tensorflow/tfjs-core @tensorflow/tfjs-layers @tensorflow/tfjs-backend-cpu` beside the gateway, then try again.',
+  TUNE_NO_GAIN:
+    'The model that there is fits this device already; or label some windows and give them with --labels.',
+  TUNE_FAILED: 'Look at the message. Nothing was installed.',
   // inference requests from outside
   REQUEST_INVALID: 'Mend the request as the message says; gateway/serving/README.md shows one.',
   REQUEST_BINARY: 'Ask for this output with `"parameters": {"binary_data": true}`.',

@@ -70,12 +70,23 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
     'gateway/security',
     'gateway/upstream',
   ],
+  // Recipes and seeded numbers; what a bundle exports is loaded from its own file.
+  'gateway/tuning': [
+    ...CORE,
+    ...BESIDE,
+    'gateway/inference',
+    'gateway/ingest',
+    'gateway/stream',
+    'models/training',
+  ],
   'gateway/commands': [
     'gateway',
     'deploy/demo/run.ts',
     // `replay` is a client of the doors, like any device.
     'adapters/coap/replay-transport.ts',
     'adapters/mqtt-client/replay-transport.ts',
+    // `ledger` asks the chain itself, also while no gateway runs.
+    'adapters/registry.ts',
   ],
   'gateway/main.ts': [
     'gateway/commands',
