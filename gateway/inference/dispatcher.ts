@@ -34,6 +34,8 @@ export interface DispatcherOptions {
   readonly maxWaiting: number;
   /** Called for each poison unit. */
   onPoison(model: Model): void;
+  /** Called with undefined when the server of a model has answered, else with what is wrong with it. */
+  onServer(problem: string | undefined): void;
 }
 
 /**
@@ -258,6 +260,7 @@ export class Dispatcher {
 
   #succeeded({ model, segments }: Batch, header: FrameHeader, reply: Reply): void {
     model.noteRun(header.items, header.micros);
+    if (model.plan.remote) this.#options.onServer(undefined);
     let row = 0;
     for (const { work, from, to } of segments) {
       work.answer(from, to, reply, row);
@@ -265,9 +268,11 @@ export class Dispatcher {
     }
   }
 
-  /** An error of one unit is its answer; an error of several is looked for one by one. */
+  /** An error of one unit is its answer; an error of several is looked for one by one, but one of a server is all theirs. */
   #failed(batch: Batch, { code, message }: GatewayError): void {
-    if (unitsIn(batch.segments) > 1) this.#retries.addFailed(batch);
+    if (code === 'REMOTE_UNAVAILABLE') this.#options.onServer(message);
+    if (code.startsWith('REMOTE_')) this.#answer(batch, code, message);
+    else if (unitsIn(batch.segments) > 1) this.#retries.addFailed(batch);
     else this.#answer(batch, code, message);
   }
 

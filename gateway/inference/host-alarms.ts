@@ -6,19 +6,18 @@ import type { Model } from './model.ts';
 /** How long a crash stays an alarm. */
 const ALARM_MS = 60_000;
 
-/** What is told of a model host. A host of versions on trial has alarms of its own, none of them critical. */
+/** What is told of a model host. All but the one that serves have alarms of their own, none of them critical. */
 export class HostAlarms {
   readonly #alarms: Alarms;
   readonly #clock: Clock;
   readonly #prefix: string;
-  readonly #trial: boolean;
   #cancel: () => void = () => undefined;
 
-  constructor(alarms: Alarms, clock: Clock, trial: boolean) {
+  /** @param name of the host, before the kinds of its alarms; undefined for the one that serves */
+  constructor(alarms: Alarms, clock: Clock, name: string | undefined) {
     this.#alarms = alarms;
     this.#clock = clock;
-    this.#trial = trial;
-    this.#prefix = trial ? 'trial-' : '';
+    this.#prefix = name === undefined ? '' : `${name}-`;
   }
 
   stop(): void {
@@ -47,7 +46,7 @@ export class HostAlarms {
     const reasons = [...models].map(([model, error]) => `${model.key}: ${error.message}`);
     this.#alarms.raise({
       kind,
-      severity: this.#trial ? 'warning' : 'critical',
+      severity: this.#prefix === '' ? 'critical' : 'warning',
       message: `refused ${reasons.join('; ')}`,
       fix: 'Mend or replace the bundle; `aimx-gateway models verify` checks it.',
       detail: { models: [...models.keys()].map((model) => model.key) },
@@ -63,6 +62,20 @@ export class HostAlarms {
       fix: 'Raise models.maxBytes, use smaller models, or ask for fewer of them.',
       detail: { models: [victim.key, model.key] },
     });
+  }
+
+  /** A server of models does not answer. */
+  unreachable(message: string): void {
+    this.#alarms.raise({
+      kind: `${this.#prefix}unreachable`,
+      severity: 'warning',
+      message,
+      fix: 'Check that the server runs and that the network reaches it. Pipelines wait meanwhile; it is tried again by itself.',
+    });
+  }
+
+  reachable(): void {
+    this.#alarms.clear(`${this.#prefix}unreachable`);
   }
 
   tooLarge(rss: number, most: number): void {

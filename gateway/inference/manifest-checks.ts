@@ -27,7 +27,7 @@ export function checkManifest(manifest: Manifest): ManifestIssue[] {
 type Say = (key: string, message: string) => void;
 
 /** Which keys go with which runtime. */
-function checkFiles({ runtime, file, graph, remote, files }: Manifest, say: Say): void {
+function checkFiles({ runtime, file, graph, remote, files, limits }: Manifest, say: Say): void {
   const own = runtime === 'onnx' || runtime === 'tfjs';
   if (own && file === MANIFEST_FILE) say('file', `runtime ${runtime} needs the name of the model file`);
   else if (own && files[0]?.file !== file)
@@ -41,6 +41,11 @@ function checkFiles({ runtime, file, graph, remote, files }: Manifest, say: Say)
     if (runtime !== key && value !== undefined) say(key, `goes with runtime: ${key} only`);
   }
   unique(files, (one) => one.file, 'files', 'file', say);
+  if (remote && remote.timeout >= limits.maxRun)
+    say(
+      'remote.timeout',
+      `expected less than limits.maxRun, ${limits.maxRun} ms, found ${remote.timeout} ms`,
+    );
 }
 
 function checkInputs(manifest: Manifest, say: Say): void {

@@ -8,6 +8,7 @@ import type { TrialStats } from './life/outcomes.ts';
 import type { NewVersionPolicy, VersionEntry } from './life/record.ts';
 import type { TrialPolicy } from './life/trials.ts';
 import type { ModelStats } from './model-stats.ts';
+import type { RuntimeSettings } from './runners/settings.ts';
 import type { Trust } from './signing/trust.ts';
 
 /** What the inference part is made with, and what it offers besides the port. */
@@ -21,6 +22,8 @@ export interface InferenceOptions {
   readonly newVersion?: NewVersionPolicy;
   /** Milliseconds for which the previous version backs a new live one. */
   readonly probation?: number;
+  /** What gateway.yaml says about runtimes; absent: the defaults. */
+  readonly runtimes?: RuntimeSettings;
   /** What ends trials; absent: the defaults. */
   readonly trials?: TrialPolicy;
   /** Which signatures are asked for; absent: none. */
@@ -70,6 +73,8 @@ export interface InstalledModel extends ModelInfo {
 
 /** Changes of what versions are there for. References are `name@version`; each takes effect at once and is kept. */
 export interface ModelLife {
+  /** See {@link InferenceService.rescan}. */
+  rescan(): void;
   /** Installed versions of a name, the live one first. */
   versions(name: string): string[];
   /** Loads and checks a version, then makes it live. Rejects when it must not serve. */

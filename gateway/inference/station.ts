@@ -9,8 +9,8 @@ import { Supervisor } from './supervisor.ts';
 import { failUnit, type Work } from './work.ts';
 
 export interface StationOptions {
-  /** Whether its models are on trial. */
-  readonly trial: boolean;
+  /** Names its alarms; undefined for the one that serves. */
+  readonly name: string | undefined;
   readonly clock: Clock;
   readonly log: Log;
   readonly alarms: Alarms;
@@ -23,7 +23,10 @@ export interface StationOptions {
 /** How long what is under way may take when it stops. */
 const STOP_MS = 3000;
 
-/** A model host with what waits for it. What serves and what is on trial have one each, so that neither harms the other. */
+/**
+ * A model host with what waits for it. What serves, what is on trial and each server of models have one of their own, so
+ * that none harms or holds up the others.
+ */
 export class Station {
   readonly supervisor: Supervisor;
   readonly #dispatcher: Dispatcher;
@@ -37,6 +40,7 @@ export class Station {
       maxWaiting,
       onPoison: (model) =>
         log.error({ model: model.key }, `inference: poison input for ${model.key}, not run again`),
+      onServer: (problem) => this.supervisor.server(problem),
     });
     this.supervisor = new Supervisor({ ...options, dispatcher: this.#dispatcher });
   }

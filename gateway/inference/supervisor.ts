@@ -20,10 +20,12 @@ const REPLACE_AT_MOST_EVERY_MS = 60_000;
 /** How long models that must give way may finish what waits for them. */
 const LINGER_MS = 2000;
 const LOOK_MS = 10;
+/** A model whose server could not be reached is tried again after this long. */
+const SERVER_AGAIN_MS = 5000;
 
 export interface SupervisorOptions {
-  /** Whether its models are on trial. */
-  readonly trial: boolean;
+  /** Names its alarms; undefined for the host that serves. */
+  readonly name: string | undefined;
   readonly clock: Clock;
   readonly log: Log;
   readonly alarms: Alarms;
@@ -58,7 +60,7 @@ export class Supervisor {
   constructor(options: SupervisorOptions) {
     this.#options = options;
     this.#residency = new Residency(options.maxHostRss);
-    this.#alarms = new HostAlarms(options.alarms, options.clock, options.trial);
+    this.#alarms = new HostAlarms(options.alarms, options.clock, options.name);
   }
 
   start(): void {
@@ -266,6 +268,7 @@ export class Supervisor {
       this.#refused.set(model, reason);
       log.error({ model: model.key, error: reason }, `inference: refusing ${model.key}, others go on`);
       dispatcher.fail(codeOf(reason), `${model.key}: ${reason.message}`, model);
+      if (reason.code === 'REMOTE_UNAVAILABLE') this.#tryAgain(model, reason);
     }
     this.#alarms.refused(this.#refused);
     // It ended between its last check and now: its exit has been seen, so the next round makes another.
@@ -279,6 +282,26 @@ export class Supervisor {
     log.info({ pid: generation.host.pid }, `model host: serving ${names}`);
     void dispatcher.attach(generation.host, generation.serving).then(() => {
       if (old?.host !== generation.host) old?.host.close();
+    });
+  }
+
+  /** Whether the server of models answers: undefined, or what is wrong. */
+  server(problem: string | undefined): void {
+    if (problem === undefined) this.#alarms.reachable();
+    else this.#alarms.unreachable(problem);
+  }
+
+  /** Nothing is wrong with the model itself. */
+  #tryAgain(model: Model, reason: GatewayError): void {
+    this.server(reason.message);
+    void this.#pause(SERVER_AGAIN_MS).then(() => {
+      if (this.#abort.signal.aborted || this.#refused.get(model) !== reason) return;
+      this.#refused.delete(model);
+      this.ensure(model).then(
+        () => this.server(undefined),
+        (error: unknown) =>
+          this.#options.log.debug({ error }, `inference: ${model.key} waits for its server`),
+      );
     });
   }
 

@@ -16,6 +16,8 @@ import type { Work } from './work.ts';
 
 const GIB = 1024 ** 3;
 const PROBATION_MS = 600_000;
+/** Servers of models with a host of their own; more share that of the models here. */
+const MAX_SERVERS = 8;
 
 const DEFAULT_TRIALS: TrialPolicy = {
   shadow: {
@@ -38,6 +40,9 @@ export class Versions implements ModelLife {
   readonly #life: Life<Model>;
   readonly #serving: Station;
   readonly #trial: Station;
+  /** One per server of models. */
+  readonly #remote = new Map<string, Station>();
+  readonly #newStation: (name: string | undefined) => Station;
   /** Shadows and canaries. */
   readonly #onTrial = new Set<Model>();
   #handles = 0;
@@ -55,8 +60,9 @@ export class Versions implements ModelLife {
       maxHostRss: options.maxHostRss ?? GIB,
       maxHostBytes: options.maxHostBytes ?? DEFAULT_HOST_BYTES,
     };
-    this.#serving = new Station({ ...station, trial: false });
-    this.#trial = new Station({ ...station, trial: true });
+    this.#newStation = (name) => new Station({ ...station, name });
+    this.#serving = this.#newStation(undefined);
+    this.#trial = this.#newStation('trial');
     this.#life = new Life<Model>({
       clock,
       log,
@@ -66,7 +72,7 @@ export class Versions implements ModelLife {
       policy: ({ folder }) => (installedDir && dirname(folder) === installedDir ? newVersion : 'live'),
       probation: options.probation ?? PROBATION_MS,
       ready: async (model, state) => {
-        const { supervisor } = state === 'live' ? this.#serving : this.#trial;
+        const { supervisor } = this.#remoteOf(model) ?? (state === 'live' ? this.#serving : this.#trial);
         supervisor.pardon(model);
         await supervisor.ensure(model);
       },
@@ -90,19 +96,38 @@ export class Versions implements ModelLife {
     this.#serving.supervisor.start();
     this.#trial.supervisor.start();
     const models = preload.map((reference) => this.route(reference).model);
-    for (const model of models) this.#serving.supervisor.pin(model);
-    await Promise.allSettled([
-      ...models.map((model) => this.#serving.supervisor.ensure(model)),
-      ...[...this.#onTrial].map((model) => this.#trial.supervisor.ensure(model)),
-    ]);
+    for (const model of models) this.#stationOf(model).supervisor.pin(model);
+    await Promise.allSettled(
+      [...models, ...this.#onTrial].map((model) => this.#stationOf(model).supervisor.ensure(model)),
+    );
   }
 
   async stop(): Promise<void> {
-    await Promise.all([this.#serving.stop(), this.#trial.stop()]);
+    await Promise.all(this.#stations().map((station) => station.stop()));
   }
 
   submit(work: Work): void {
-    (this.#onTrial.has(work.model) ? this.#trial : this.#serving).submit(work);
+    this.#stationOf(work.model).submit(work);
+  }
+
+  #stations(): Station[] {
+    return [this.#serving, this.#trial, ...this.#remote.values()];
+  }
+
+  #stationOf(model: Model): Station {
+    return this.#remoteOf(model) ?? (this.#onTrial.has(model) ? this.#trial : this.#serving);
+  }
+
+  /** A host that waits for a server holds up nobody but those who wait for it too. */
+  #remoteOf({ plan }: Model): Station | undefined {
+    if (!plan.remote) return undefined;
+    const { host } = new URL(plan.remote.url);
+    const known = this.#remote.get(host) ?? (this.#remote.size < MAX_SERVERS ? undefined : this.#serving);
+    if (known) return known;
+    const made = this.#newStation(`remote-${host.replace(/[^A-Za-z0-9.-]+/g, '-')}`);
+    made.supervisor.start();
+    this.#remote.set(host, made);
+    return made;
   }
 
   /** The version that answers a reference: see {@link Life.route}. Throws MODEL_MISSING. */
@@ -116,7 +141,11 @@ export class Versions implements ModelLife {
   }
 
   #refused(model: Model): GatewayError | undefined {
-    return this.#serving.supervisor.refusedBecause(model) ?? this.#trial.supervisor.refusedBecause(model);
+    for (const { supervisor } of this.#stations()) {
+      const reason = supervisor.refusedBecause(model);
+      if (reason) return reason;
+    }
+    return undefined;
   }
 
   rescan(): void {
@@ -130,7 +159,7 @@ export class Versions implements ModelLife {
       const key = `${bundle.manifest.name}@${bundle.manifest.version}`;
       found.add(key);
       if (!this.#models.has(key))
-        this.#models.set(key, new Model(bundle, planOf(bundle), this.#nextHandle()));
+        this.#models.set(key, new Model(bundle, planOf(bundle, this.#options.runtimes), this.#nextHandle()));
     }
     const loaded = this.#loaded();
     for (const [key, model] of this.#models) {
@@ -151,7 +180,7 @@ export class Versions implements ModelLife {
   }
 
   #forget(model: Model): void {
-    for (const { supervisor } of [this.#serving, this.#trial]) {
+    for (const { supervisor } of this.#stations()) {
       supervisor.release(model);
       supervisor.pardon(model);
     }
@@ -159,7 +188,7 @@ export class Versions implements ModelLife {
   }
 
   #loaded(): Set<string> {
-    return new Set([...this.#serving.supervisor.stats().serving, ...this.#trial.supervisor.stats().serving]);
+    return new Set(this.#stations().flatMap(({ supervisor }) => supervisor.stats().serving));
   }
 
   #changed(name: string): void {
@@ -250,8 +279,8 @@ export class Versions implements ModelLife {
     const { pid, rss, restarts } = this.#serving.supervisor.stats();
     const trial = this.#trial.supervisor.stats();
     return {
-      waiting: this.#serving.waiting + this.#trial.waiting,
-      inFlight: this.#serving.inFlight + this.#trial.inFlight,
+      waiting: this.#stations().reduce((sum, { waiting }) => sum + waiting, 0),
+      inFlight: this.#stations().reduce((sum, { inFlight }) => sum + inFlight, 0),
       host: { pid, rss, restarts },
       trialHost: { pid: trial.pid, rss: trial.rss, restarts: trial.restarts },
       models: Object.fromEntries([...this.#models.values()].map((model) => [model.key, model.stats])),

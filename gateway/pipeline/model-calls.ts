@@ -19,6 +19,7 @@ const ABSENT: ReadonlySet<string> = new Set<ErrorCode>([
   'MODEL_REFUSED',
   'MODEL_MISSING',
   'MODEL_HOST',
+  'REMOTE_UNAVAILABLE',
   'STOPPING',
 ]);
 

@@ -22,6 +22,7 @@ const KEPT_BYTES = 64 * 1024;
 /** Answers that say nothing about the reading: no model serves, or too much waits; it is tried again. */
 const AGAIN: ReadonlySet<string> = new Set<ErrorCode>([
   'MODEL_REFUSED',
+  'MODEL_MISSING',
   'MODEL_HOST',
   'REMOTE_UNAVAILABLE',
   'QUEUE_FULL',
