@@ -107,7 +107,7 @@ class Broker implements MqttBroker {
       sessions: this.#sessions,
       retained: this.#retained,
       log: this.#stateLog,
-      deliver: (message) => this.#delivery.deliver(message.topic, message.payload, message.qos),
+      deliver: (topic, payload, qos) => this.#delivery.deliver(topic, payload, qos),
     });
     this.#connections = new Connections({
       limits,

@@ -2,7 +2,7 @@ import type { Duplex } from 'node:stream';
 import type { Principal } from '../../gateway/ports/access.ts';
 import { Bridge } from './bridge.ts';
 import { Egress, HARD_LIMIT, SOFT_LIMIT } from './egress.ts';
-import { connack, PINGRESP, publish, pubrel } from './encode.ts';
+import { connack, PINGRESP, pubrel } from './encode.ts';
 import { FrameCutter } from './frames.ts';
 import {
   CONNECT,
@@ -242,11 +242,11 @@ export class Connection {
   // ---- what goes out
 
   /** Sends a message that no queue holds. Answers false when it was dropped because the client is too slow. */
-  deliver(topic: string, payload: Uint8Array, qos: 0 | 1 | 2, retain: boolean): boolean {
+  deliver(topic: string, payload: string | Uint8Array, qos: 0 | 1 | 2, retain: boolean): boolean {
     // Nothing goes before CONNACK [MQTT-3.2.0-1], and nothing to a connection that ends.
     if (this.state !== 'ready') return true;
     if (qos === 0 && this.egress.bytes > SOFT_LIMIT) return false;
-    this.egress.put(publish(topic, payload, qos, retain, false, qos > 0 ? this.nextPacket() : 0));
+    this.egress.publish(topic, payload, qos, retain, false, qos > 0 ? this.nextPacket() : 0);
     if (this.egress.bytes > HARD_LIMIT) this.close('slow', `${this.egress.bytes} bytes not taken`);
     return true;
   }
@@ -270,7 +270,7 @@ export class Connection {
         if (this.session !== session || this.state !== 'ready') return;
         const { topic, payload } = entry.message;
         if (entry.released) this.egress.put(pubrel(entry.packet));
-        else this.egress.put(publish(topic, payload, entry.qos, entry.retain, entry.dup, entry.packet));
+        else this.egress.publish(topic, payload, entry.qos, entry.retain, entry.dup, entry.packet);
       };
       if (fresh) this.#host.assign(session, entry, send);
       else send();

@@ -50,8 +50,9 @@ export class Delivery {
   }
 
   /** Sends a message to everyone who wants it, except for what a persistent session has in its queue. */
-  deliver(topic: string, payload: Uint8Array, qos: 0 | 1 | 2): void {
+  deliver(topic: string, message: string | Uint8Array, qos: 0 | 1 | 2): void {
     const subscribers = this.#tree.match(topic);
+    const payload = subscribers.length > 1 && typeof message === 'string' ? Buffer.from(message) : message;
     for (let i = 0; i < subscribers.length; i++) {
       const { connection, qos: granted } = subscribers[i]!;
       const effective = granted < qos ? granted : qos;

@@ -1,10 +1,13 @@
 import type { Duplex } from 'node:stream';
 import { pubacks } from './encode.ts';
+import { writePublish } from './packet-memory.ts';
 
 /** Above this many bytes on their way to a client nothing more is offered to it that can wait or be dropped. */
 export const SOFT_LIMIT = 256 * 1024;
 /** Above this the client is too slow for what it subscribed to and is disconnected. */
 export const HARD_LIMIT = 4 * 1024 * 1024;
+
+const NOTHING = Buffer.alloc(0);
 
 /**
  * What goes out to one client, gathered over a turn of the event loop and written in one piece: acknowledgements and
@@ -15,6 +18,10 @@ export class Egress {
   readonly #schedule: (egress: Egress) => void;
   readonly #onRoom: () => void;
   #chunks: Uint8Array[] = [];
+  /** Packets that lie one behind the other, the newest of what is to go out; none when `#runTo` is 0. */
+  #run: Buffer = NOTHING;
+  #runFrom = 0;
+  #runTo = 0;
   #acks: number[] = [];
   #bytes = 0;
   #scheduled = false;
@@ -40,9 +47,39 @@ export class Egress {
   }
 
   put(bytes: Uint8Array): void {
+    this.#endRun();
     this.#chunks.push(bytes);
     this.#bytes += bytes.length;
     this.#wake();
+  }
+
+  /** Queues a PUBLISH; `packet` counts when `qos` > 0. */
+  publish(
+    topic: string,
+    payload: string | Uint8Array,
+    qos: 0 | 1 | 2,
+    retain: boolean,
+    dup: boolean,
+    packet: number,
+  ): void {
+    const { memory, from, to } = writePublish(topic, payload, qos, retain, dup, packet);
+    if (this.#runTo !== from || this.#run !== memory || this.#runTo === 0) {
+      this.#endRun();
+      this.#run = memory;
+      this.#runFrom = from;
+    }
+    this.#runTo = to;
+    this.#bytes += to - from;
+    this.#wake();
+  }
+
+  #endRun(): void {
+    if (this.#runTo === 0) return;
+    const bytes = this.#run.subarray(this.#runFrom, this.#runTo);
+    // A client that is behind must not hold on to memory in which the packets of others lie.
+    this.#chunks.push(this.#stream.writableLength > 0 ? Buffer.from(bytes) : bytes);
+    this.#run = NOTHING;
+    this.#runTo = 0;
   }
 
   /** Queues a PUBACK. */
@@ -59,6 +96,7 @@ export class Egress {
 
   flush(): void {
     this.#scheduled = false;
+    this.#endRun();
     if (this.#stream.destroyed || this.#stream.writableEnded) {
       this.#chunks = [];
       this.#acks = [];

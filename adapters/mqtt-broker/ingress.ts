@@ -1,7 +1,6 @@
 import type { AccessControl, Principal } from '../../gateway/ports/access.ts';
 import type { Prepared } from '../../gateway/ports/publisher.ts';
-import type { Inbound, Intake } from '../../gateway/ports/source.ts';
-import type { ModuleOp } from '../../gateway/store/types.ts';
+import type { Intake } from '../../gateway/ports/source.ts';
 import type { Connection } from './connection.ts';
 import { type MessageParts, type Outcome, Publication } from './publication.ts';
 import type { Retained } from './retained.ts';
@@ -20,7 +19,7 @@ export interface IngressParts {
   readonly retained: Retained;
   readonly log: StateLog;
   /** Hands a message that is durable to the connected subscribers. */
-  deliver(publication: Publication): void;
+  deliver(topic: string, payload: string | Uint8Array, qos: 0 | 1 | 2): void;
 }
 
 /**
@@ -55,9 +54,16 @@ export class Ingress {
       connection.close('denied', `may not publish to ${message.topic}`);
       return;
     }
-    const publication = new Publication(connection, message, payload, null, this.#onSettled);
+    const publication = new Publication(
+      connection,
+      connection.principal,
+      message,
+      payload,
+      null,
+      this.#onSettled,
+    );
     this.#enter(connection, publication);
-    this.#take(publication, connection.principal, null);
+    this.#take(publication, null);
   }
 
   /** QoS 2, through aedes: `done` lets PUBREC go out. */
@@ -95,9 +101,24 @@ export class Ingress {
       const error = outcome === 'refused' ? new Error('not stored') : null;
       for (const tell of waiting) tell(error);
     };
-    const publication = new Publication(connection, message, payload, release, this.#onSettled);
+    const publication = new Publication(
+      connection,
+      connection.principal,
+      message,
+      payload,
+      release,
+      this.#onSettled,
+    );
     this.#enter(connection, publication);
-    this.#take(publication, connection.principal, session);
+    this.#take(publication, session);
+  }
+
+  /** Hands a message of the gateway's own on, if nothing of it has to be kept. Answers whether it did. */
+  passOn(topic: string, payload: string | Uint8Array, qos: 0 | 1 | 2, retain: boolean): boolean {
+    if (retain || (qos > 0 && this.#parts.sessions.matching(topic).length > 0)) return false;
+    this.counts.stored++;
+    this.#parts.deliver(topic, payload, qos);
+    return true;
   }
 
   /** A will, or a message of the gateway's own: nobody waits in line with it. */
@@ -109,15 +130,15 @@ export class Ingress {
     done: (error: Error | null) => void,
   ): void {
     const release = (outcome: Outcome): void => done(outcome === 'taken' ? null : new Error('not stored'));
-    const publication = new Publication(null, message, payload, release, this.#onSettled);
+    const publication = new Publication(null, principal, message, payload, release, this.#onSettled);
     this.#pending++;
-    this.#take(publication, principal, null, route);
+    this.#take(publication, null, route);
   }
 
   /** Messages of the gateway's own that somebody else stores together with something. */
   prepareOwn(messages: readonly { readonly parts: MessageParts; readonly payload: Buffer }[]): Prepared {
     const publications = messages.map(
-      ({ parts, payload }) => new Publication(null, parts, payload, null, this.#onSettled),
+      ({ parts, payload }) => new Publication(null, null, parts, payload, null, this.#onSettled),
     );
     this.#pending += publications.length;
     const { ops, settle } = this.#parts.log.capture(() => {
@@ -146,46 +167,30 @@ export class Ingress {
     connection.pendingTail = publication;
   }
 
-  #take(publication: Publication, principal: Principal | null, holder: Session | null, route = true): void {
+  #take(publication: Publication, holder: Session | null, route = true): void {
     const { intake, log } = this.#parts;
     const routed = route && intake.routes('mqtt', publication.topic);
     if (route && !routed) this.counts.unrouted++;
     if (routed && publication.qos === 2) {
       // Exactly once: the message and all that the broker remembers of it are one transaction.
       const { ops, settle } = log.capture(() => this.#keep(publication, holder));
-      this.#offer(publication, principal, ops, settle);
+      publication.ops = ops;
+      publication.wait();
+      intake.offer(publication, (disposition) => {
+        settle();
+        publication.onDisposition(disposition);
+      });
     } else {
-      if (routed) this.#offer(publication, principal);
+      if (routed) {
+        publication.wait();
+        intake.offer(publication, publication.onDisposition);
+      }
       if (!publication.refused && this.#keep(publication, holder)) {
         publication.wait();
         log.whenDurable((error) => publication.settle(error === null));
       }
     }
     publication.settle(true);
-  }
-
-  #offer(
-    publication: Publication,
-    principal: Principal | null,
-    ops?: readonly ModuleOp[],
-    settled?: () => void,
-  ): void {
-    const { topic: address, payload, qos, onDisposition } = publication;
-    const message: Inbound = {
-      door: 'mqtt',
-      address,
-      payload,
-      qos,
-      ...(principal ? { principal } : {}),
-      ...(ops ? { ops } : {}),
-    };
-    publication.wait();
-    if (!settled) this.#parts.intake.offer(message, onDisposition);
-    else
-      this.#parts.intake.offer(message, (disposition) => {
-        settled();
-        onDisposition(disposition);
-      });
   }
 
   /** Identifier, queues and retained message. Answers whether any of it must be durable before the acknowledgement. */
@@ -228,7 +233,7 @@ export class Ingress {
       if (publication.release) publication.release('taken');
       else if (publication.qos === 1) connection?.egress.acknowledge(publication.packetId);
       if (queued) this.#parts.sessions.confirm(queued);
-      this.#parts.deliver(publication);
+      this.#parts.deliver(publication.topic, publication.payload, publication.qos);
     }
     if (this.#pending > 0) return;
     for (const resolve of this.#idle.splice(0)) resolve();

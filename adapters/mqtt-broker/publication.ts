@@ -1,4 +1,6 @@
-import type { Disposition } from '../../gateway/ports/source.ts';
+import type { Principal } from '../../gateway/ports/access.ts';
+import type { Disposition, Inbound } from '../../gateway/ports/source.ts';
+import type { ModuleOp } from '../../gateway/store/types.ts';
 import type { Connection } from './connection.ts';
 import type { Queued } from './sessions.ts';
 
@@ -13,39 +15,48 @@ export interface MessageParts {
   readonly packetId: number;
 }
 
-/** One PUBLISH from its arrival to the commits it waits for. */
-export class Publication {
+/** One PUBLISH from its arrival to the commits it waits for; to the intake it is the message itself. */
+export class Publication implements Inbound {
   next: Publication | null = null;
   outcome: Outcome | null = null;
   /** Its place in the queues of persistent sessions. */
   queued: Queued | null = null;
   readonly connection: Connection | null;
-  readonly topic: string;
+  readonly principal: Principal | undefined;
+  readonly door = 'mqtt';
+  readonly address: string;
   readonly payload: Buffer;
   readonly qos: 0 | 1 | 2;
   readonly retain: boolean;
   readonly packetId: number;
   /** In place of a PUBACK, for what came through aedes: QoS 2 and wills. */
   readonly release: ((outcome: Outcome) => void) | null;
+  ops: readonly ModuleOp[] | undefined = undefined;
   #open = 1;
   #refused = false;
   readonly #onSettled: (publication: Publication) => void;
 
   constructor(
     connection: Connection | null,
+    principal: Principal | null,
     message: MessageParts,
     payload: Buffer,
     release: ((outcome: Outcome) => void) | null,
     onSettled: (publication: Publication) => void,
   ) {
     this.connection = connection;
-    this.topic = message.topic;
+    this.principal = principal ?? undefined;
+    this.address = message.topic;
     this.payload = payload;
     this.qos = message.qos;
     this.retain = message.retain;
     this.packetId = message.packetId;
     this.release = release;
     this.#onSettled = onSettled;
+  }
+
+  get topic(): string {
+    return this.address;
   }
 
   /** Whether some part of it was refused already. */

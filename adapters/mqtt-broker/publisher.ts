@@ -38,14 +38,19 @@ export function prepareOwn(messages: readonly Outbound[], broker: OwnBroker): Pr
 export async function publishOwn(messages: readonly Outbound[], broker: OwnBroker): Promise<void> {
   check(messages, broker);
   if (messages.length === 0) return;
+  const { ingress } = broker;
+  const kept = messages.filter(
+    ({ topic, payload, qos, retain }) => !ingress.passOn(topic, payload, qos, retain),
+  );
+  if (kept.length === 0) return;
   await new Promise<void>((resolve, reject) => {
-    let open = messages.length;
+    let open = kept.length;
     const settle = (error: Error | null): void => {
       if (error) reject(error);
       else if (--open === 0) resolve();
     };
-    for (const { topic, payload, qos, retain } of messages) {
-      broker.ingress.onOwn(null, { topic, qos, retain, packetId: 0 }, bytesOf(payload), false, settle);
+    for (const { topic, payload, qos, retain } of kept) {
+      ingress.onOwn(null, { topic, qos, retain, packetId: 0 }, bytesOf(payload), false, settle);
     }
   });
 }

@@ -138,13 +138,14 @@ export function createIntake(parts: IntakeParts): Intake & { stats(): IntakeStat
       }
       // The payload is the door's until `offer` returns.
       let payload: Uint8Array | undefined = message.payload;
+      const count = readings.length;
       target.journal.append(
         readings,
         (failure) => {
           if (failure === null) {
             target.messages++;
-            target.accepted += readings.length;
-            done(readings.length === 1 ? STORED_ONE : { kind: 'stored', readings: readings.length });
+            target.accepted += count;
+            done(count === 1 ? STORED_ONE : { kind: 'stored', readings: count });
             return;
           }
           // A device too many stays one however often it sends: it is told why, and does not block those behind it.

@@ -43,6 +43,9 @@ export class Router<T> {
   readonly #root: Node<T> = newNode();
   #young = new Map<string, Route<T>>();
   #old = new Map<string, Route<T>>();
+  /** What was asked last, and the answer: doors ask twice, and devices send in runs. */
+  #lastAddress = '';
+  #last: Route<T> | undefined;
 
   /** @throws GatewayError CONFIG_INVALID when the template is malformed or another target already has its addresses */
   add(template: string, target: T): void {
@@ -74,9 +77,18 @@ export class Router<T> {
     node[slot] ??= { target, template, levels };
     this.#young.clear();
     this.#old.clear();
+    this.#last = undefined;
   }
 
   lookup(address: string): Route<T> | undefined {
+    if (this.#last !== undefined && address === this.#lastAddress) return this.#last;
+    const found = this.#find(address);
+    this.#lastAddress = address;
+    this.#last = found;
+    return found;
+  }
+
+  #find(address: string): Route<T> | undefined {
     const hit = this.#young.get(address);
     if (hit !== undefined) return hit;
     // Addresses that lead nowhere are not remembered: a flood of them must not push out those that do.

@@ -10,14 +10,14 @@ export interface Inbound {
   readonly address: string;
   readonly payload: Uint8Array;
   /** CoAP Content-Format (RFC 7252 §12.3), when the door knows one. */
-  readonly contentFormat?: number;
-  readonly principal?: Principal;
+  readonly contentFormat?: number | undefined;
+  readonly principal?: Principal | undefined;
   /** MQTT only: the quality of service it came with. */
   readonly qos?: 0 | 1 | 2;
   /** MQTT 5 only: Response Topic, Correlation Data and Content Type. */
-  readonly properties?: InboundProperties;
+  readonly properties?: InboundProperties | undefined;
   /** What the door itself has to remember of this message: stored in one transaction with it, or not at all. */
-  readonly ops?: readonly ModuleOp[];
+  readonly ops?: readonly ModuleOp[] | undefined;
 }
 
 export interface InboundProperties {

@@ -192,7 +192,7 @@ export class GroupQueue {
     this.#queue = [];
     this.outstandingBytes = 0;
     for (const group of groups) {
-      group.eachAppend((_stream, _records, done) => this.#tell(done, error));
+      group.eachCaller((done) => this.#tell(done, error));
       for (const pending of group.transactions) pending.reject(error);
     }
     for (const pending of this.#parked.splice(0)) pending.reject(error);
@@ -315,7 +315,7 @@ export class GroupQueue {
     for (const { stream, records } of group.segments()) {
       if (records.length > 0) stream.notify((error) => this.#host.report(error));
     }
-    group.eachAppend((_stream, _records, done) => this.#tell(done, null));
+    group.eachCaller((done) => this.#tell(done, null));
     group.transactions.forEach((pending, index) => {
       const answer = reply.answers[index];
       if (answer?.ok === true) pending.resolve(answer.results);

@@ -29,8 +29,11 @@ export class Group {
   /** How often the writer thread died while it had this. */
   losses = 0;
   readonly #segments = new Map<Stream<unknown>, FormingSegment>();
+  /** Of each append: its stream, the segment's records with the place of its first one, its caller. */
   readonly #streams: Stream<unknown>[] = [];
   readonly #records: (readonly NewRecord<unknown>[])[] = [];
+  readonly #from: number[] = [];
+  readonly #counts: number[] = [];
   readonly #dones: Done[] = [];
 
   get empty(): boolean {
@@ -45,9 +48,12 @@ export class Group {
 
   /** @throws GatewayError when the records cannot be taken, with the group as it was */
   append(stream: Stream<unknown>, records: readonly NewRecord<unknown>[], done: Done): void {
-    this.#encode(stream, records);
+    const segment = this.#encode(stream, records);
     this.#streams.push(stream);
-    this.#records.push(records);
+    // What the caller handed over may go: the records of the segment hold the same.
+    this.#records.push(segment.records);
+    this.#from.push(segment.records.length - records.length);
+    this.#counts.push(records.length);
     this.#dones.push(done);
   }
 
@@ -100,20 +106,27 @@ export class Group {
     this.#segments.clear();
   }
 
+  eachCaller(visit: (done: Done) => void): void {
+    for (const done of this.#dones) visit(done);
+  }
+
   eachAppend(
     visit: (stream: Stream<unknown>, records: readonly NewRecord<unknown>[], done: Done) => void,
   ): void {
     for (let index = 0; index < this.#dones.length; index++) {
-      visit(this.#streams[index]!, this.#records[index]!, this.#dones[index]!);
+      const from = this.#from[index]!;
+      const records = this.#records[index]!.slice(from, from + this.#counts[index]!);
+      visit(this.#streams[index]!, records, this.#dones[index]!);
     }
   }
 
-  #encode(stream: Stream<unknown>, records: readonly NewRecord<unknown>[]): void {
+  #encode(stream: Stream<unknown>, records: readonly NewRecord<unknown>[]): FormingSegment {
     const segment = this.#segmentOf(stream);
     const before = segment.out.length;
     stream.encode(segment, records);
     this.records += records.length;
     this.bytes += segment.out.length - before;
+    return segment;
   }
 
   #segmentOf(stream: Stream<unknown>): FormingSegment {
