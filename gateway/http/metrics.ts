@@ -1,5 +1,6 @@
 import { type EventLoopUtilization, monitorEventLoopDelay, performance } from 'node:perf_hooks';
 import { Counter, Gauge, Registry } from 'prom-client';
+import { type ModelLoad, modelMetrics } from './model-metrics.ts';
 import type { StatusView } from './views.ts';
 
 /**
@@ -33,9 +34,9 @@ export class Metrics {
     return this.#registry.contentType;
   }
 
-  async text(status: StatusView): Promise<string> {
+  async text(status: StatusView, models: readonly ModelLoad[]): Promise<string> {
     for (const fill of this.#fill) fill(status);
-    return await this.#registry.metrics();
+    return (await this.#registry.metrics()) + modelMetrics(models);
   }
 
   /** A gauge read from the status; labels come with the values. */

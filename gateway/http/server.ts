@@ -124,7 +124,7 @@ export function createHttpServer(parts: HttpServerParts): HttpServer {
   app.get('/metrics', { config: { needs: 'read' } }, async (_request, reply) => {
     metrics ??= startMetrics();
     const running = await metrics;
-    return reply.type(running.contentType).send(await running.text(views.status()));
+    return reply.type(running.contentType).send(await running.text(views.status(), views.modelLoads()));
   });
   const { serving } = parts;
   if (serving) {

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import type { ModelLoad } from './model-metrics.ts';
 
 /**
  * What the HTTP interface shows. It knows no other part of the gateway: the composition root hands it {@link Views},
@@ -226,6 +227,8 @@ export interface Views {
   status(): StatusView;
   devices(query: ListQuery & { stream?: string }): readonly DeviceView[];
   models(): readonly ModelView[];
+  /** What each version did since the start. */
+  modelLoads(): readonly ModelLoad[];
   /** Newest values as short series to draw. */
   plots(): Promise<readonly PlotView[]>;
   /** Newest first. */

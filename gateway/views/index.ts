@@ -103,6 +103,13 @@ export function createViews(parts: ViewParts): GatewayViews {
         };
       });
     },
+    modelLoads: () => {
+      const { models } = inference.stats();
+      return inference.list().flatMap(({ name, version }) => {
+        const stats = models[`${name}@${version}`];
+        return stats ? [{ name, version, ...stats }] : [];
+      });
+    },
     plots: () => plots.read(),
     results: ({ limit, pipeline, device }) => {
       const found: ResultView[] = [];

@@ -113,6 +113,7 @@ export function someViews(overrides: Partial<Views> = {}): Views {
           streams: [{ stream: 'temperature', readings: 40, lastTime: T, lastArrival: T }],
         },
       ].slice(0, limit),
+    modelLoads: () => [],
     models: () => [
       {
         name: 'streaming-anomaly',
