@@ -8,6 +8,7 @@ import { withRemembered } from './graph/plan.ts';
 import { type Manifest, manifestSchema } from './manifest.ts';
 import { checkManifest } from './manifest-checks.ts';
 import { filesOf, settleFiles } from './manifest-files.ts';
+import { readModelJson, shardsOf } from './runners/tfjs/artifacts.ts';
 
 /** Larger manifests and golden files are not read. */
 export const MAX_TEXT_BYTES = 8 * 1024 * 1024;
@@ -82,6 +83,27 @@ export async function verifyHash(bundle: Bundle): Promise<void> {
       received: found,
       expected,
     });
+  }
+  checkListed(bundle);
+}
+
+/** Weights that a `model.json` names but the manifest does not would be whatever lies there. Throws MODEL_CHECKSUM. */
+function checkListed({ folder, manifest }: Bundle): void {
+  const { runtime, file, files, graph } = manifest;
+  const models = (graph ?? []).flatMap((node) =>
+    node.kind === 'model' && node.runtime === 'tfjs' ? [node.model] : [],
+  );
+  for (const model of runtime === 'tfjs' ? [file, ...models] : models) {
+    const shards = shardsOf(readModelJson(join(folder, model)));
+    const missing = shards.find((shard) => !files.some((one) => one.file === shard));
+    if (missing === undefined) continue;
+    throw new GatewayError(
+      'MODEL_CHECKSUM',
+      `${join(folder, model)}: \`files\` of model.yaml lacks ${missing}`,
+      {
+        fix: 'List every weight file under `files` with its sha256.',
+      },
+    );
   }
 }
 
