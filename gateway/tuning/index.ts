@@ -3,6 +3,7 @@ import { mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { addBundle } from '../inference/install.ts';
 import { scanBundles } from '../inference/registry.ts';
+import type { Trust } from '../inference/signing/trust.ts';
 import type { VerifyOptions } from '../inference/verify.ts';
 import { findSubject, noteShadow } from './find.ts';
 import type { TuneReport } from './job.ts';
@@ -24,6 +25,8 @@ export interface TuneOptions extends VerifyOptions {
   readonly labels?: string;
   readonly epochs?: number;
   readonly maxRows?: number;
+  /** Whose signatures count; a policy that requires one refuses what is made here. */
+  readonly trust?: Trust;
   readonly onProgress: (share: number, note: string) => void;
   /**
    * Makes the installed version a shadow where a gateway runs; absent: the states in the folder are changed, which only

@@ -1,16 +1,15 @@
-import type { Config } from '../config/schema.ts';
-import { suggest } from '../config/suggest.ts';
-import { parseDuration } from '../config/units.ts';
-import { GatewayError } from '../errors.ts';
-import { systemClock } from '../system/clock.ts';
-import { createLog } from '../system/log.ts';
-import { bundledModels } from '../system/version.ts';
-import { type Tuned, tuneModel } from '../tuning/index.ts';
-import { findApi } from './api.ts';
-import type { CommandContext } from './command.ts';
-import { type Subcommand, theWord } from './subcommands.ts';
-import { count, instant } from './ui/format.ts';
-import { table } from './ui/table.ts';
+import type { Config } from '../../config/schema.ts';
+import { suggest } from '../../config/suggest.ts';
+import { parseDuration } from '../../config/units.ts';
+import { GatewayError } from '../../errors.ts';
+import { bundledModels } from '../../system/version.ts';
+import { type Tuned, tuneModel } from '../../tuning/index.ts';
+import { findApi } from '../api.ts';
+import type { CommandContext } from '../command.ts';
+import { type Subcommand, theWord } from '../subcommands.ts';
+import { count, instant } from '../ui/format.ts';
+import { table } from '../ui/table.ts';
+import { configOf, optionsOf, samplesText, trustOf } from './shared.ts';
 
 /** Options of `models tune`. */
 export const TUNE_OPTIONS = {
@@ -35,14 +34,15 @@ shows a gain, a new version is installed as a shadow: it computes beside the liv
 /** `models tune NAME --from STREAM`: a new version, fine-tuned on the gateway's own journal. */
 export const tune: Subcommand = async (context, words) => {
   const model = theWord(words, TUNE_USAGE);
-  const { config } = context.config({ quiet: true, checkFiles: false });
+  const config = configOf(context);
+  unsignedAllowed(config);
   const stream = streamOf(config, context.option('from'));
   const device = context.option('device');
   const labels = context.option('labels');
   const fields = fieldsOf(config, model, stream);
   const api = findApi(config.gateway.dataDir);
   const progress = context.ui.progress('tune', 100);
-  const clock = systemClock();
+  const options = optionsOf(context.signal);
   try {
     const tuned = await tuneModel({
       model,
@@ -50,14 +50,13 @@ export const tune: Subcommand = async (context, words) => {
       dataDir: config.gateway.dataDir,
       bundled: bundledModels(),
       installed: config.models.dir!,
-      since: clock.now() - sinceOf(context.option('since') ?? '7d'),
+      since: options.clock.now() - sinceOf(context.option('since') ?? '7d'),
       ...(device === undefined ? {} : { device }),
       ...(labels === undefined ? {} : { labels }),
       ...(fields === undefined ? {} : { fields }),
       ...epochsOf(context),
-      clock,
-      log: createLog({ level: 'silent' }),
-      signal: context.signal,
+      ...options,
+      trust: trustOf(config),
       onProgress: (share, note) => progress.update(100 * share, note),
       ...(api ? { adopt: (key: string) => adopt(api, key) } : {}),
     });
@@ -76,6 +75,18 @@ async function adopt(api: NonNullable<ReturnType<typeof findApi>>, key: string):
   await api.post(
     `/api/v1/models/${encodeURIComponent(name)}/versions/${encodeURIComponent(version)}/shadow`,
     {},
+  );
+}
+
+/** What is made here carries no signature: told before the work and not after it. */
+function unsignedAllowed({ models }: Config): void {
+  if (models.signatures !== 'required') return;
+  throw new GatewayError(
+    'MODEL_SIGNATURE',
+    'a tuned version carries no signature, and models.signatures is required',
+    {
+      fix: 'Set models.signatures to warn while you tune, sign the new folder with `aimx-gateway models sign`, then require signatures again.',
+    },
   );
 }
 
@@ -127,7 +138,7 @@ function textOf({ ui }: CommandContext, { model, goldenSamples, report }: Tuned)
     })),
   ];
   return [
-    `${ui.style.bold(model)} is a shadow of ${report.base.model}; ${goldenSamples} golden samples are right on this machine.`,
+    `${ui.style.bold(model)} is a shadow beside the live version, made of ${report.base.model}. ${samplesText(goldenSamples)}`,
     `  ${count(report.rows)} readings of ${report.stream}, ${instant(report.from)} to ${instant(report.to)}: ${count(report.windows)} windows, ${count(report.trained)} examples, ${report.epochs} epochs`,
     '',
     table(rows, [
