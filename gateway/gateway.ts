@@ -12,6 +12,7 @@ import { readersOf } from './config/names.ts';
 import type { Config } from './config/schema.ts';
 import { createHttpServer, type HttpServer, type UpgradeHandler, type Views } from './http/index.ts';
 import { createInference } from './inference/index.ts';
+import { Trust } from './inference/signing/trust.ts';
 import { createIntake, openReadingStreams } from './ingest/index.ts';
 import { createAggregates, createPipelines } from './pipeline/index.ts';
 import type { Clock } from './ports/clock.ts';
@@ -74,6 +75,14 @@ export function createGateway({ config, log, clock: given }: GatewayOptions): Ga
     modelDirs: [bundledModels(), installedDir],
     installedDir,
     newVersion: config.models.newVersion,
+    probation: config.models.probation,
+    maxHostRss: config.models.maxBytes,
+    trust: Trust.of(config.models.signatures, config.models.trustedKeys, installedDir),
+    trials: {
+      shadow: config.models.shadow,
+      // Calls of a canary are answered once, so there is nothing to compare.
+      canary: { ...config.models.canary, maxDisagreement: 1 },
+    },
     preload: config.pipelines.map(({ model }) => model),
   });
   const chain = createLedgerChain(config);
@@ -138,6 +147,7 @@ export function createGateway({ config, log, clock: given }: GatewayOptions): Ga
     views,
     serving,
     access,
+    models: inference.life,
     upgrade: broker.handleUpgrade && upgradeTo(broker),
   });
 

@@ -10,7 +10,8 @@ export interface ApiClient {
   delete(path: string): Promise<unknown>;
 }
 
-const TIMEOUT_MS = 15_000;
+/** Long enough for loading and checking a large model on a small board. */
+const TIMEOUT_MS = 120_000;
 
 /** The gateway that runs on a data folder; undefined when none does. */
 export function findApi(dataDir: string): ApiClient | undefined {

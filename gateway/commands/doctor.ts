@@ -84,11 +84,14 @@ async function running(config: Config, context: CommandContext): Promise<Finding
 }
 
 async function modelFindings(config: Config, context: CommandContext): Promise<Finding[]> {
-  const { verifyModels } = await import('./models.ts');
+  const [{ verifyModels }, { trustOf }] = await Promise.all([
+    import('./models/verify.ts'),
+    import('./models/shared.ts'),
+  ]);
   const progress = context.ui.progress('checking models', 100);
   const verdicts = await verifyModels(
     [bundledModels(), config.models.dir!],
-    { signal: context.signal },
+    { signal: context.signal, trust: trustOf(config) },
     (model, share) => progress.update(100 * share, model),
   );
   progress.end();

@@ -45,7 +45,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     'long-lived tokens of the HTTP API: add, list, revoke',
     async () => (await import('./tokens.ts')).tokens,
   ),
-  entry('models', 'model bundles: list, add, verify', async () => (await import('./models.ts')).models),
+  entry(
+    'models',
+    'model bundles and their versions: add, verify, sign, promote, rollback …',
+    async () => (await import('./models.ts')).models,
+  ),
   entry('replay', 'feed recorded data through a real door', async () => (await import('./replay.ts')).replay),
   entry(
     'audit',
@@ -56,6 +60,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     'receipts',
     'what was billed: list, show, verify, export',
     async () => (await import('./receipts.ts')).receipts,
+  ),
+  entry(
+    'ledger',
+    'billing and the chain: status, quote, deploy',
+    async () => (await import('./ledger.ts')).ledger,
   ),
   entry(
     'bench',

@@ -8,6 +8,7 @@ export function resolvePaths(config: Config, file: string): Config {
   const resolved = structuredClone(config);
   resolved.gateway.dataDir = absolute(config.gateway.dataDir);
   resolved.models.dir = absolute(config.models.dir ?? resolve(resolved.gateway.dataDir, 'models'));
+  resolved.models.trustedKeys = config.models.trustedKeys.map(absolute);
   const tls = resolved.listen.mqtts;
   if (tls) {
     tls.cert = absolute(tls.cert);

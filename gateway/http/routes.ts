@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { GatewayError } from '../errors.ts';
 import type { HttpAccess } from './auth.ts';
+import { type ModelAdmin, modelRoutes } from './model-routes.ts';
 import type { RateHistory } from './rates.ts';
 import {
   auditView,
@@ -27,6 +28,8 @@ export interface RouteParts {
   readonly views: Views;
   readonly access: HttpAccess;
   readonly devices: DeviceAdmin;
+  /** Absent: models are shown and not changed. */
+  readonly models?: ModelAdmin | undefined;
   readonly rates: RateHistory;
 }
 
@@ -67,7 +70,7 @@ const deviceBody = z.strictObject({
 });
 
 /** Every operation below `/api/v1`, and the health checks. */
-export function apiRoutes({ views, access, devices, rates }: RouteParts): ApiRoute[] {
+export function apiRoutes({ views, access, devices, models, rates }: RouteParts): ApiRoute[] {
   return [
     {
       method: 'GET',
@@ -126,6 +129,7 @@ export function apiRoutes({ views, access, devices, rates }: RouteParts): ApiRou
       answer: z.array(modelView),
       run: () => views.models(),
     },
+    ...(models ? modelRoutes(models, views) : []),
     {
       method: 'GET',
       path: '/api/v1/results',

@@ -11,6 +11,7 @@ import { callerOf, foreignOrigin, type HttpAccess } from './auth.ts';
 import { errorReply } from './errors.ts';
 import { inferenceRoutes } from './inference.ts';
 import type { Metrics } from './metrics.ts';
+import type { ModelAdmin } from './model-routes.ts';
 import { openApi } from './openapi.ts';
 import { loadPage } from './page/page.ts';
 import { RateHistory, SAMPLE_MS } from './rates.ts';
@@ -27,6 +28,8 @@ export interface HttpServerParts {
   readonly config: Pick<Config, 'listen' | 'limits' | 'serving'>;
   readonly views: Views;
   readonly access: ServerAccess;
+  /** Absent: models are shown and not changed. */
+  readonly models?: ModelAdmin;
   /** What answers `/v2…`; absent: there is no such thing. */
   readonly serving?: Serving & { readonly catalog: ServingCatalog };
   /** Absent: WebSocket requests are refused. */
@@ -68,7 +71,7 @@ export function createHttpServer(parts: HttpServerParts): HttpServer {
   const log = parts.log.child('http');
   const rates = new RateHistory();
   let metrics: Promise<Metrics> | undefined;
-  const routes = apiRoutes({ views, access, devices: access, rates });
+  const routes = apiRoutes({ views, access, devices: access, models: parts.models, rates });
   const app = fastify({
     bodyLimit: BODY_LIMIT,
     requestTimeout: REQUEST_TIMEOUT_MS,

@@ -160,8 +160,27 @@ export const modelView = z.object({
   version: z.string(),
   sha256: z.string(),
   runtime: z.string(),
-  state: z.string().describe('ready, loading, refused …'),
+  state: z.string().describe('serving (in memory), installed (loaded on use) or refused'),
   reason: z.string().nullable(),
+  life: z.enum(['staged', 'shadow', 'canary', 'live', 'previous']).describe('What the version is there for'),
+  since: time,
+  share: z.number().nullable().describe('Of devices and requests that a canary answers'),
+  note: z.string().nullable().describe('Why it was taken back'),
+  trial: z
+    .object({
+      requests: count,
+      errors: count,
+      compared: count.describe("Answers held against the live version's"),
+      agreed: count,
+      maxDifference: z.number(),
+      meanDifference: z.number(),
+      computeUs: count,
+      liveComputeUs: count,
+      skipped: count,
+      lastError: z.string().nullable(),
+    })
+    .nullable()
+    .describe('How its trial goes'),
   requests: count,
   failed: count,
 });

@@ -5,11 +5,12 @@ import type { ModelState } from '../ports/inference.ts';
 import type { Log } from '../ports/log.ts';
 import { verifyHash } from './bundle.ts';
 import { outputsOf } from './columns.ts';
-import { compareOutputs, type GoldenSample, readGolden } from './golden.ts';
+import { compareOutputs, type GoldenSample, type GoldenStep, readGolden, type Tolerance } from './golden.ts';
+import { compareGolden } from './golden-tensors.ts';
 import { BLAME, type HostExit, HostProcess } from './host-process.ts';
 import type { Model } from './model.ts';
 import { rangeOf } from './plan.ts';
-import { probeWindow } from './probe.ts';
+import { probeTensors, probeWindow } from './probe.ts';
 import type { Trust } from './signing/trust.ts';
 
 /** A host with its models loaded and checked, ready to serve. */
@@ -128,20 +129,42 @@ export const rssOf = async (host: HostProcess): Promise<number> =>
 /** Runs one golden sample; rejects with MODEL_GOLDEN when the model does not give what it should. */
 async function checkSample(host: HostProcess, model: Model, sample: GoldenSample): Promise<void> {
   let state: ModelState | undefined;
-  for (const [i, { window, rows, columns, outputs }] of sample.steps.entries()) {
+  for (const [i, step] of sample.steps.entries()) {
     const where = sample.steps.length > 1 ? `${sample.file}: step ${i}` : sample.file;
-    const { columns: most, minColumns: least } = model.plan;
-    const wantedRows = model.bundle.manifest.rows;
-    if (columns < least || columns > most || (wantedRows !== undefined && rows !== wantedRows))
-      throw new GatewayError(
-        'MODEL_GOLDEN',
-        `${where}: window is ${rows} × ${columns}, the manifest says ${wantedRows ?? 'any'} × ${rangeOf(model.plan)}`,
-      );
-    const { parts, failures } = await probeWindow(host, model, { values: window, rows, columns }, state);
-    const [part] = parts;
-    if (!part) throw new GatewayError('MODEL_GOLDEN', `${where}: ${failures[0]?.message}`);
-    const difference = compareOutputs(outputsOf(part, 0), outputs, sample.tolerance);
-    if (difference) throw new GatewayError('MODEL_GOLDEN', `${where}: ${difference}`);
-    state = part.states?.(0);
+    try {
+      state = await checkStep(host, model, step, sample.tolerance, state);
+    } catch (error) {
+      if (!(error instanceof GatewayError) || error.code !== 'MODEL_GOLDEN') throw error;
+      throw new GatewayError('MODEL_GOLDEN', `${where}: ${error.message}`);
+    }
   }
+}
+
+async function checkStep(
+  host: HostProcess,
+  model: Model,
+  step: GoldenStep,
+  tolerance: Tolerance,
+  before: ModelState | undefined,
+): Promise<ModelState | undefined> {
+  if ('tensors' in step) {
+    const { outputs, state } = await probeTensors(host, model, step.inputs, before);
+    const difference = compareGolden(outputs, step.tensors, tolerance);
+    if (difference) throw new GatewayError('MODEL_GOLDEN', difference);
+    return state;
+  }
+  const { window, rows, columns, outputs } = step;
+  const { columns: most, minColumns: least } = model.plan;
+  const wantedRows = model.bundle.manifest.rows;
+  if (columns < least || columns > most || (wantedRows !== undefined && rows !== wantedRows))
+    throw new GatewayError(
+      'MODEL_GOLDEN',
+      `window is ${rows} × ${columns}, the manifest says ${wantedRows ?? 'any'} × ${rangeOf(model.plan)}`,
+    );
+  const { parts, failures } = await probeWindow(host, model, { values: window, rows, columns }, before);
+  const [part] = parts;
+  if (!part) throw new GatewayError('MODEL_GOLDEN', failures[0]?.message ?? 'no answer');
+  const difference = compareOutputs(outputsOf(part, 0), outputs, tolerance);
+  if (difference) throw new GatewayError('MODEL_GOLDEN', difference);
+  return part.states?.(0);
 }

@@ -3,7 +3,9 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { asGatewayError, GatewayError } from '../errors.ts';
 import type { OutputValue } from '../ports/inference.ts';
+import type { Tensor } from '../ports/tensor.ts';
 import { type Bundle, keyOf, readText } from './bundle.ts';
+import { type GoldenTensor, goldenTensor, tensorOf } from './golden-tensors.ts';
 
 /**
  * Golden samples: `golden/*.json` in a bundle, run on this device before the model may serve. One file is one sample:
@@ -11,6 +13,9 @@ import { type Bundle, keyOf, readText } from './bundle.ts';
  *     { "inputs": { "window": [[20.1, 40], [20.3, 41]] },
  *       "outputs": { "score": 0.12, "label": "normal" },
  *       "tolerance": 1e-4 }
+ *
+ * A bundle whose inputs are given by name has tensors in their place: `"inputs": {"a": {"datatype": "FP32", "shape":
+ * [1, 2], "data": [1, 2]}}`, and its outputs as well.
  *
  * `window` is a list of rows (each a list of columns), or a list of numbers for one column. A recurrent model has
  * `steps: [{inputs, outputs}, …]` in place of `inputs` and `outputs`; its state travels from step to step and begins
@@ -23,10 +28,15 @@ const DEFAULT_TOLERANCE = { absolute: 1e-5, relative: 1e-3 };
 
 const row = z.array(z.number()).min(1);
 const step = z.strictObject({
-  inputs: z.strictObject({ window: z.union([row, z.array(row).min(1)]) }),
+  inputs: z.union([
+    z.strictObject({ window: z.union([row, z.array(row).min(1)]) }),
+    z
+      .record(z.string(), goldenTensor)
+      .refine((tensors) => Object.keys(tensors).length > 0, 'a window, or tensors by name'),
+  ]),
   outputs: z.record(
     z.string(),
-    z.union([z.number(), z.string(), z.boolean(), z.array(z.number()), z.array(z.string())]),
+    z.union([z.number(), z.string(), z.boolean(), z.array(z.number()), z.array(z.string()), goldenTensor]),
   ),
 });
 const tolerance = z.union([
@@ -49,11 +59,19 @@ export interface Tolerance {
   readonly relative: number;
 }
 
-export interface GoldenStep {
+/** A window and what becomes of it, or tensors by name in and out. */
+export type GoldenStep = GoldenWindow | GoldenCall;
+
+export interface GoldenWindow {
   readonly window: Float64Array;
   readonly rows: number;
   readonly columns: number;
   readonly outputs: Readonly<Record<string, OutputValue>>;
+}
+
+export interface GoldenCall {
+  readonly inputs: Readonly<Record<string, Tensor>>;
+  readonly tensors: Readonly<Record<string, Tensor>>;
 }
 
 export interface GoldenSample {
@@ -96,14 +114,41 @@ export function parseGolden(text: string, file: string): GoldenSample {
     throw new GatewayError('MODEL_GOLDEN', `${file}: ${keyOf(issue?.path ?? [])}: ${issue?.message}`);
   }
   const steps = parsed.data.steps.map(({ inputs, outputs }, i): GoldenStep => {
-    const rows = inputs.window.map((entry) => (typeof entry === 'number' ? [entry] : entry));
+    const { window } = inputs;
+    if (!Array.isArray(window)) return callOf(inputs as Record<string, GoldenTensor>, outputs, file);
+    const rows = window.map((entry) => (typeof entry === 'number' ? [entry] : entry));
     const columns = rows[0]?.length ?? 0;
     const ragged = rows.findIndex((entry) => entry.length !== columns);
     if (ragged >= 0)
       throw new GatewayError('MODEL_GOLDEN', `${file}: step ${i}: row ${ragged} has not ${columns} columns`);
-    return { window: Float64Array.from(rows.flat()), rows: rows.length, columns, outputs };
+    const tensor = Object.keys(outputs).find((name) => isTensor(outputs[name]));
+    if (tensor !== undefined)
+      throw new GatewayError('MODEL_GOLDEN', `${file}: step ${i}: output "${tensor}" of a window is a value`);
+    return {
+      window: Float64Array.from(rows.flat()),
+      rows: rows.length,
+      columns,
+      outputs: outputs as GoldenWindow['outputs'],
+    };
   });
   return { file, tolerance: parsed.data.tolerance, steps };
+}
+
+const isTensor = (value: unknown): value is GoldenTensor =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+function callOf(
+  inputs: Readonly<Record<string, GoldenTensor>>,
+  outputs: Readonly<Record<string, unknown>>,
+  file: string,
+): GoldenCall {
+  const tensors = Object.entries(outputs).map(([name, value]) => {
+    if (!isTensor(value))
+      throw new GatewayError('MODEL_GOLDEN', `${file}: output "${name}" of a call with tensors is a tensor`);
+    return [name, tensorOf(value)] as const;
+  });
+  const given = Object.entries(inputs).map(([name, value]) => [name, tensorOf(value)] as const);
+  return { inputs: Object.fromEntries(given), tensors: Object.fromEntries(tensors) };
 }
 
 /** What is different between found and expected outputs, in words; null when they agree. */

@@ -4,60 +4,111 @@ import {
   existsSync,
   lstatSync,
   mkdirSync,
+  readdirSync,
   renameSync,
   rmSync,
   statSync,
   writeFileSync,
 } from 'node:fs';
 import { open, readdir } from 'node:fs/promises';
-import { basename, dirname, join, resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import { stringify } from 'yaml';
 import { asGatewayError, GatewayError } from '../errors.ts';
-import type { TensorSpec } from '../ports/tensor.ts';
+import { extract, isArchive } from './archive/extract.ts';
+import { MAX_BUNDLE_BYTES, MAX_FILES } from './archive/limits.ts';
 import { hashFile } from './bundle.ts';
+import { deriveManifest } from './derive.ts';
+import { recordSample } from './record.ts';
 import { inspectModel, type Verified, type VerifyOptions, verifyBundle } from './verify.ts';
 
-/** Larger bundles are refused: this is a small machine. */
-const MAX_BUNDLE_BYTES = 2 * 1024 ** 3;
-const MAX_FILES = 1000;
+export interface AddOptions extends VerifyOptions {
+  /** `name@version` of models in other folders, which would hide this one. */
+  readonly taken?: ReadonlySet<string>;
+}
+
+export interface Added extends Verified {
+  /** Whether its golden sample was recorded here, from a bare model file, so that it vouches for nothing. */
+  readonly recorded: boolean;
+}
+
+const KINDS =
+  'a bundle folder (with model.yaml), an archive of one (.tar.gz, .tgz, .tar, .zip) or an .onnx file';
+
+/** Begins the names of folders in which bundles are put together: with a dot, so that nobody takes them for bundles. */
+const STAGING = '.adding-';
 
 /**
- * Installs a bundle folder, or a bare `.onnx` file with a manifest derived from what the file says of itself, below
- * `modelsDir` as `<name>-<version>`. It is copied beside its place, checked there as before serving, synced and
- * renamed, so that a half-done or wrong bundle is never seen. Rejects with a coded error; nothing is left then.
- * @param options.taken `name@version` of models in other folders, which would hide this one
+ * Installs a bundle folder, an archive of one, or a bare `.onnx` file with a manifest derived from what the file says of
+ * itself, below `modelsDir` as `<name>-<version>`. It is put together beside its place, checked there as before
+ * serving, synced and renamed, so that a half-done or wrong bundle is never seen. Rejects with a coded error; nothing is
+ * left then.
  */
-export async function addBundle(
-  source: string,
-  modelsDir: string,
-  options: VerifyOptions & { readonly taken?: ReadonlySet<string> },
-): Promise<Verified> {
+export async function addBundle(source: string, modelsDir: string, options: AddOptions): Promise<Added> {
   const from = resolve(source);
   if (!existsSync(from))
     throw new GatewayError('MODEL_FILE', `${from}: there is no such file or folder`, {
-      fix: 'Name a bundle folder (with model.yaml) or an .onnx file.',
+      fix: `Name ${KINDS}.`,
     });
-  const staging = join(modelsDir, `.${randomUUID()}`);
+  const staging = join(modelsDir, `${STAGING}${process.pid}-${randomUUID()}`);
   try {
     mkdirSync(modelsDir, { recursive: true });
-    if (statSync(from).isDirectory()) await copyFolder(from, staging);
-    else await wrapModel(from, staging, options);
-    const verified = await verifyBundle(staging, options);
+    removeLeftovers(modelsDir);
+    const { folder, recorded } = await gathered(from, staging, options);
+    const verified = await verifyBundle(folder, options);
     const { name, version } = verified.bundle.manifest;
     const target = join(modelsDir, `${name}-${version}`);
     if (existsSync(target) || options.taken?.has(`${name}@${version}`))
       throw new GatewayError('MODEL_FILE', `${name}@${version} is installed already`, {
         fix: 'Give the bundle another version (model.yaml) or the bare file another name, or remove the installed one.',
       });
-    await syncTree(staging);
-    renameSync(staging, target);
+    await syncTree(verified.bundle.folder);
+    renameSync(verified.bundle.folder, target);
+    rmSync(staging, { recursive: true, force: true });
     await syncPath(modelsDir);
     const modelFile = join(target, verified.bundle.manifest.file);
-    return { ...verified, bundle: { ...verified.bundle, folder: target, modelFile } };
+    return { ...verified, recorded, bundle: { ...verified.bundle, folder: target, modelFile } };
   } catch (error) {
     rmSync(staging, { recursive: true, force: true });
     if (error instanceof GatewayError) throw error;
     throw new GatewayError('MODEL_FILE', `${from}: ${asGatewayError(error).message}`, { cause: error });
+  }
+}
+
+/** Puts a source into the staging folder; answers where the bundle is in it. */
+async function gathered(
+  from: string,
+  staging: string,
+  options: VerifyOptions,
+): Promise<{ folder: string; recorded: boolean }> {
+  if (statSync(from).isDirectory()) {
+    await copyFolder(from, staging);
+    return { folder: staging, recorded: false };
+  }
+  if (!isArchive(from)) return { folder: staging, recorded: await wrapModel(from, staging, options) };
+  const folder = await extract(from, staging);
+  const [bare, ...more] = existsSync(join(folder, 'model.yaml'))
+    ? []
+    : readdirSync(folder).filter((name) => name.endsWith('.onnx'));
+  if (bare === undefined || more.length > 0) return { folder, recorded: false };
+  const inner = join(staging, `${STAGING}bare`);
+  return { folder: inner, recorded: await wrapModel(join(folder, bare), inner, options) };
+}
+
+/** What a process that was killed has left. */
+function removeLeftovers(modelsDir: string): void {
+  for (const name of readdirSync(modelsDir)) {
+    const pid = name.startsWith(STAGING) ? Number(name.slice(STAGING.length).split('-')[0]) : 0;
+    if (pid > 0 && pid !== process.pid && !runs(pid))
+      rmSync(join(modelsDir, name), { recursive: true, force: true });
+  }
+}
+
+function runs(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch (error) {
+    // Somebody else's process runs, too.
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
   }
 }
 
@@ -78,84 +129,17 @@ async function copyFolder(from: string, to: string): Promise<void> {
   cpSync(from, to, { recursive: true, filter: (path) => !lstatSync(path).isSymbolicLink() });
 }
 
-/** A bundle folder around a bare model file. */
-async function wrapModel(file: string, folder: string, options: VerifyOptions): Promise<void> {
+/** A bundle folder around a bare model file; answers whether it has a golden sample that the model itself answered. */
+async function wrapModel(file: string, folder: string, options: VerifyOptions): Promise<boolean> {
   if (!file.endsWith('.onnx'))
-    throw new GatewayError('MODEL_FILE', `${file}: neither a bundle folder nor an .onnx file`, {
-      fix: 'Name a bundle folder (with model.yaml) or an .onnx file.',
-    });
+    throw new GatewayError('MODEL_FILE', `${file}: this is no bundle`, { fix: `Name ${KINDS}.` });
   const { inputs, outputs } = await inspectModel(file, 'onnx', options);
   const manifest = deriveManifest(file, inputs, outputs, await hashFile(file));
   mkdirSync(folder, { recursive: true });
   cpSync(file, join(folder, 'model.onnx'));
   writeFileSync(join(folder, 'model.yaml'), stringify(manifest));
+  return await recordSample(folder, options);
 }
-
-/**
- * What a model file says of itself as a manifest. Throws MODEL_MANIFEST when that is not enough: more than one input,
- * or a window of more than two dimensions.
- */
-export function deriveManifest(
-  file: string,
-  inputs: readonly TensorSpec[],
-  outputs: readonly TensorSpec[],
-  sha256: string,
-): Record<string, unknown> {
-  const [input] = inputs;
-  const fix = 'Write a model.yaml beside the file and add the folder.';
-  if (inputs.length !== 1 || !input)
-    throw new GatewayError('MODEL_MANIFEST', `${file}: ${inputs.length} inputs, one is expected`, { fix });
-  const [, ...dims] = input.shape;
-  if (dims.length === 0 || dims.length > 2)
-    throw new GatewayError(
-      'MODEL_MANIFEST',
-      `${file}: input "${input.name}" has shape [${input.shape.join(', ')}]`,
-      {
-        expected: '[batch, rows] or [batch, rows, columns]',
-        fix,
-      },
-    );
-  const [rows, columns = 1] = dims;
-  if (columns < 1)
-    throw new GatewayError('MODEL_MANIFEST', `${file}: input "${input.name}" leaves its columns open`, {
-      fix,
-    });
-  const unknown = 'unknown: installed from a bare model file';
-  return {
-    name: nameOf(file),
-    version: '1',
-    runtime: 'onnx',
-    file: 'model.onnx',
-    sha256,
-    features: columns === 1 ? [] : Array.from({ length: columns }, (_, i) => `column${i + 1}`),
-    ...(rows! > 0 ? { rows } : {}),
-    inputs: [{ ...input, from: 'window' }],
-    outputs: outputs.map((output) => ({
-      ...output,
-      ...(output.datatype === 'BYTES' ? {} : { as: keyOf(output.name) }),
-    })),
-    card: {
-      intendedUse: unknown,
-      limits: unknown,
-      trainingData: unknown,
-      licence: unknown,
-      source: basename(file),
-    },
-  };
-}
-
-/** From the file's name, or its folder's where the file has the name that everybody gives. */
-const nameOf = (file: string): string =>
-  (basename(file) === 'model.onnx' ? basename(dirname(resolve(file))) : basename(file, '.onnx'))
-    .toLowerCase()
-    .replace(/[^a-z0-9._-]+/g, '-')
-    .replace(/^[^a-z0-9]+/, '')
-    .slice(0, 64) || 'model';
-
-const keyOf = (name: string): string => {
-  const key = name.replace(/[^A-Za-z0-9_]/g, '_').slice(0, 63);
-  return /^[A-Za-z_]/.test(key) ? key : `_${key}`;
-};
 
 async function syncTree(folder: string): Promise<void> {
   for (const entry of await readdir(folder, { withFileTypes: true, recursive: true }))

@@ -98,6 +98,11 @@ export function createViews(parts: ViewParts): GatewayViews {
           runtime: model.runtime,
           state: model.state,
           reason: model.reason?.message ?? null,
+          life: model.life.state,
+          since: model.life.since,
+          share: model.life.share ?? null,
+          note: model.life.note ?? null,
+          trial: model.trial ?? null,
           requests: (stats?.items ?? 0) + failed,
           failed,
         };

@@ -1,11 +1,12 @@
-import { mkdirSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { addBundle } from '../../gateway/inference/install.ts';
 import { verifyBundle } from '../../gateway/inference/verify.ts';
 import { systemClock } from '../../gateway/system/clock.ts';
 import { recordingLog } from '../support/log.ts';
-import { mlpModel } from '../support/onnx.ts';
+import { mlpModel, pairModel } from '../support/onnx.ts';
 import { temporaryFolder } from '../support/tmp.ts';
 import { writeBundle } from './bundles.ts';
 import { mlpManifest, rowItems, runItems, startInference, summary } from './service.ts';
@@ -30,9 +31,9 @@ test('a bare model file gets a manifest from what it says of itself', async () =
   const file = join(temporaryFolder(), 'My Model.onnx');
   writeFileSync(file, mlpModel([4, 3]));
   const dir = temporaryFolder();
-  const { bundle, samples } = await addBundle(file, dir, options());
+  const { bundle, samples, recorded } = await addBundle(file, dir, options());
   expect(bundle.manifest).toMatchObject({ name: 'my-model', version: '1', rows: 4, features: [] });
-  expect(samples).toBe(0);
+  expect([samples, recorded]).toEqual([1, true]);
   const { inference } = await startInference(dir);
   const window = { window: Float32Array.of(1, 2, 3, 4), rows: 4, columns: 1, state: undefined };
   expect(summary(await runItems(inference, 'my-model', [window]), 'output')[0]).toHaveLength(3);
@@ -70,4 +71,24 @@ test('verify tells how many golden samples were right', async () => {
   };
   writeFileSync(join(source, 'golden', 'a.json'), JSON.stringify(sample));
   expect((await verifyBundle(source, options())).samples).toBe(1);
+});
+
+test('an archive is unpacked; a bare file of several inputs takes them by name, with a recorded sample', async () => {
+  const dir = temporaryFolder();
+  const source = writeBundle(temporaryFolder(), parts);
+  const archive = join(temporaryFolder(), 'mlp.tgz');
+  execFileSync('tar', ['-czf', archive, '-C', join(source, '..'), 'mlp-1']);
+  expect((await addBundle(archive, dir, options())).bundle.manifest.name).toBe('mlp');
+  const file = join(temporaryFolder(), 'sum.onnx');
+  writeFileSync(file, pairModel(3));
+  mkdirSync(join(dir, '.adding-999999999-killed'));
+  const { bundle, samples, recorded } = await addBundle(file, dir, options());
+  expect([samples, recorded]).toEqual([1, true]);
+  expect(bundle.manifest.inputs.map(({ from }) => from)).toEqual(['request', 'request']);
+  const sample = JSON.parse(readFileSync(join(bundle.folder, 'golden/recorded.json'), 'utf8'));
+  expect(sample.description).toContain('not that it answers rightly');
+  expect(readdirSync(dir).sort()).toEqual(['mlp-1', 'sum-1']);
+  sample.outputs.sum.data[0] += 1;
+  writeFileSync(join(bundle.folder, 'golden/recorded.json'), JSON.stringify(sample));
+  await expect(verifyBundle(bundle.folder, options())).rejects.toMatchObject({ code: 'MODEL_GOLDEN' });
 });

@@ -15,6 +15,10 @@ function namedFiles(draft: Draft): { path: Path; secret: boolean; hint: string }
     { path: ['billing', 'chain', 'passphraseFile'], secret: true, hint: own },
     { path: ['billing', 'tariff'], secret: false, hint: own },
   ];
+  const trusted = draft.at(['models', 'trustedKeys']);
+  if (Array.isArray(trusted))
+    for (const index of trusted.keys())
+      list.push({ path: ['models', 'trustedKeys', index], secret: false, hint: 'name an existing PEM file' });
   for (const upstream of draft.upstream) {
     list.push(
       {

@@ -25,22 +25,27 @@ const MAX_SIGNATURE_BYTES = 32 * 1024 * 1024;
 /** Which signatures a bundle needs to serve here. */
 export class Trust {
   readonly policy: SignaturePolicy;
-  readonly #keys: readonly TrustedKey[];
+  readonly #keysOf: () => readonly TrustedKey[];
   readonly #dir: string | undefined;
 
   /**
    * @param dir folder whose bundles are checked: those outside come with the gateway and are trusted as its code is;
    * undefined: all are
    */
-  constructor(policy: SignaturePolicy, keys: readonly TrustedKey[], dir?: string) {
+  constructor(
+    policy: SignaturePolicy,
+    keys: readonly TrustedKey[] | (() => readonly TrustedKey[]),
+    dir?: string,
+  ) {
     this.policy = policy;
-    this.#keys = keys;
+    this.#keysOf = typeof keys === 'function' ? keys : () => keys;
     this.#dir = dir;
   }
 
-  /** Reads the keys. Throws MODEL_KEY. */
-  static read(policy: SignaturePolicy, files: readonly string[], dir?: string): Trust {
-    return new Trust(policy, policy === 'off' ? [] : files.flatMap(readTrustedKeys), dir);
+  /** With keys from PEM files, which are read when the first signature is checked: MODEL_KEY comes then. */
+  static of(policy: SignaturePolicy, files: readonly string[], dir?: string): Trust {
+    let keys: TrustedKey[] | undefined;
+    return new Trust(policy, () => (keys ??= files.flatMap(readTrustedKeys)), dir);
   }
 
   /** Looks at the signature of a bundle that lies where it is to serve. Rejects when it must not. */
@@ -53,7 +58,7 @@ export class Trust {
   /** Like {@link check}, wherever the bundle lies. */
   async checkFolder(bundle: Bundle): Promise<Signature> {
     if (this.policy === 'off') return { state: 'not checked', reason: 'models.signatures is off' };
-    const found = await signatureOf(bundle, this.#keys);
+    const found = await signatureOf(bundle, this.#keysOf);
     if (found.state === 'signed' || this.policy !== 'required') return found;
     throw new GatewayError('MODEL_SIGNATURE', `${bundle.folder}: ${found.reason}`, {
       expected: 'a signature by one of models.trustedKeys, because models.signatures is required',
@@ -63,10 +68,11 @@ export class Trust {
 }
 
 /** Rejects with MODEL_SIGNATURE when there is a signature by one of the keys that does not hold. */
-async function signatureOf(bundle: Bundle, keys: readonly TrustedKey[]): Promise<Signature> {
+async function signatureOf(bundle: Bundle, keysOf: () => readonly TrustedKey[]): Promise<Signature> {
   const file = join(bundle.folder, SIGNATURE_FILE);
   const text = readSignature(file);
   if (text === undefined) return { state: 'unsigned', reason: 'it is not signed' };
+  const keys = keysOf();
   const oms = text.trimStart().startsWith('{') || text.trim() === '';
   try {
     const { key, files } = await (oms ? verifyOms : verifyRaw)(text, bundle.folder, keys);
