@@ -1,4 +1,5 @@
 import type { StoreModule } from '../store/types.ts';
+import { ledger } from './ledger-query.ts';
 import { charge, finalise, sign } from './metering-ops.ts';
 import { mined, outbox, range, reconcile, seal, sent, signed } from './outbox-ops.ts';
 import { prune } from './prune-op.ts';
@@ -11,5 +12,18 @@ export const storeModule: StoreModule = {
   name: 'billing',
   migrations: MIGRATIONS,
   ops: { charge, finalise, sign, seal, signed, sent, mined, reconcile, prune },
-  queries: { outbox, range, unsigned, waiting, list, exported, after, evidence, books, batches, space },
+  queries: {
+    outbox,
+    range,
+    unsigned,
+    waiting,
+    list,
+    exported,
+    after,
+    evidence,
+    books,
+    batches,
+    ledger,
+    space,
+  },
 };

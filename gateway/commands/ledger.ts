@@ -1,0 +1,184 @@
+import { readFileSync } from 'node:fs';
+import { createLedgerChain, deployContracts } from '../../adapters/registry.ts';
+import { openKeystore } from '../billing/keystore.ts';
+import type { LedgerRow } from '../billing/ledger-query.ts';
+import { QUANTITIES, type Quantities } from '../billing/quantities.ts';
+import { quote as priced } from '../billing/quote.ts';
+import { aimx } from '../billing/receipts.ts';
+import { DEFAULT_TARIFF, parseTariff, type Tariff } from '../billing/tariff.ts';
+import type { Config } from '../config/schema.ts';
+import { durationText } from '../config/units.ts';
+import { GatewayError } from '../errors.ts';
+import type { ChainAnswer, ChainView } from '../ports/chain.ts';
+import type { Command, CommandContext, ExitCode } from './command.ts';
+import { withReader } from './receipts/reader.ts';
+import { runSubcommand, type Subcommand, theWord } from './subcommands.ts';
+import { ago, count, instant } from './ui/format.ts';
+
+/** `ledger status|quote|deploy`: how billing stands with the chain. */
+export const ledger: Command = {
+  name: 'ledger',
+  summary: 'billing and the chain: status, quote, deploy',
+  usage: [
+    'ledger status',
+    'ledger quote MODEL [--count N] [--use QUANTITY=N[,QUANTITY=N]]',
+    'ledger deploy [--token ADDRESS]',
+  ],
+  help: `
+status shows what was made, posted and final per device key and ledger, what waits and why, what posting has cost, and how
+the chain sees it. Works with the gateway running or stopped, and without a chain.
+
+quote prices N uses of a model by the tariff of the configuration, on a channel that has used nothing before. --use names what
+one use takes besides the inference itself: ${QUANTITIES.filter((name) => name !== 'inference').join(', ')}.
+
+deploy puts token and ledger on the chain of the configuration, paid by its device key, and prints their addresses. Only for
+development and test networks: everyone who shares a ledger must name the same one.`,
+  options: { count: { type: 'string' }, use: { type: 'string' }, token: { type: 'string' } },
+  run: (context) => runSubcommand('ledger', context, { status, quote, deploy }),
+};
+
+const configOf = (context: CommandContext): Config =>
+  context.config({ quiet: true, checkFiles: false }).config;
+
+const status: Subcommand = (context) =>
+  withReader(context, async (reader): Promise<ExitCode> => {
+    const config = configOf(context);
+    const rows = await reader.query<LedgerRow[]>('billing.ledger', {});
+    const chain = createLedgerChain(config);
+    try {
+      const views = await Promise.all(
+        rows.map(async (row) =>
+          chain && chain.chainId === row.chain_id && chain.ledger === row.ledger
+            ? await chain.view(row.device)
+            : undefined,
+        ),
+      );
+      const data = rows.map((row, i) => ({ ...row, chain: chainData(views[i]) }));
+      context.print(data, () =>
+        rows.length === 0
+          ? 'Nothing has been billed yet.'
+          : rows.map((row, i) => bookText(row, views[i], config)).join('\n\n'),
+      );
+    } finally {
+      chain?.close();
+    }
+    return 0;
+  });
+
+function chainData(view: ChainAnswer<ChainView> | undefined): object | null {
+  if (!view) return null;
+  if (!view.ok) return { ok: false, code: view.code, reason: view.reason };
+  const { block, head, nonce, baseFee, tip } = view.value;
+  return { ok: true, block, posted: head.toSeq, nonce, baseFee: String(baseFee), tip: String(tip) };
+}
+
+function bookText(row: LedgerRow, view: ChainAnswer<ChainView> | undefined, config: Config): string {
+  const waiting = row.receipts - row.posted;
+  const where = row.chain_id === 0 ? 'no chain' : `ledger ${row.ledger} on chain ${row.chain_id}`;
+  return [
+    `device    ${row.device}, ${where}`,
+    `receipts  ${count(row.receipts)} made, ${count(row.posted)} posted, ${count(row.final)} final`,
+    `waiting   ${waiting === 0 ? 'none' : `${count(waiting)}${row.oldest === null ? '' : `, the oldest for ${ago(Date.now() - row.oldest)}`}: ${whyWaiting(row, view, config)}`}`,
+    `fees      ${count(row.transactions)} transactions, ${count(row.gas)} gas, at most ${aimx(row.fees)} of the chain's coin`,
+    `chain     ${chainText(view)}`,
+  ].join('\n');
+}
+
+function whyWaiting(row: LedgerRow, view: ChainAnswer<ChainView> | undefined, config: Config): string {
+  if (row.chain_id === 0) return 'the configuration names no chain; they are kept here';
+  if (!view) return 'the configuration names another chain or ledger now';
+  if (!view.ok) return `the chain cannot be used: ${view.reason}`;
+  if (row.state !== null) return `a batch is ${row.state.toLowerCase()}`;
+  const { maxReceipts, maxAge, idle } = config.billing!.batch;
+  const due = row.oldest === null ? '' : `, at the latest ${instant(row.oldest + maxAge)}`;
+  return `a batch goes out at ${count(maxReceipts)} receipts${idle ? `, or ${durationText(idle)} after the last` : ''}${due}`;
+}
+
+function chainText(view: ChainAnswer<ChainView> | undefined): string {
+  if (!view) return 'not asked';
+  if (!view.ok) return `${view.code}: ${view.reason}`;
+  const { block, head, baseFee, tip } = view.value;
+  return `block ${count(block)} has ${count(head.toSeq)} receipts of this device; ${gwei(baseFee + tip)} gwei a gas now`;
+}
+
+const gwei = (wei: bigint): string => String(Number((Number(wei) / 1e9).toPrecision(3)));
+
+const quote: Subcommand = async (context, words) => {
+  const model = theWord(words, 'ledger quote MODEL');
+  const tariff = tariffOf(configOf(context));
+  const uses = wholeOf('--count', context.option('count') ?? '1');
+  const each = { inference: 1, ...quantitiesOf(context.option('use')) };
+  const { first, last, total } = priced(tariff, each, uses, Date.now());
+  const data = {
+    model,
+    count: uses,
+    each,
+    first: aimx(String(first)),
+    last: aimx(String(last)),
+    total: aimx(String(total)),
+    tariff: `0x${Buffer.from(tariff.hash).toString('hex')}`,
+  };
+  context.print(data, () =>
+    [
+      `${count(uses)} × ${model}: ${context.ui.style.bold(`${data.total} AIMX`)}`,
+      ...(uses > 1 ? [`the first ${data.first}, the last ${data.last}`] : []),
+      `tariff ${data.tariff}`,
+    ].join('\n'),
+  );
+  return 0;
+};
+
+function tariffOf(config: Config): Tariff {
+  const file = config.billing?.tariff;
+  if (file === undefined) return DEFAULT_TARIFF;
+  try {
+    return parseTariff(JSON.parse(readFileSync(file, 'utf8')));
+  } catch (cause) {
+    if (cause instanceof GatewayError) throw cause;
+    throw new GatewayError('TARIFF_INVALID', `The tariff file ${file} cannot be read as JSON.`, { cause });
+  }
+}
+
+function quantitiesOf(text: string | undefined): Quantities {
+  if (text === undefined) return {};
+  return Object.fromEntries(
+    text.split(',').map((part) => {
+      const [name = '', amount = ''] = part.split('=').map((side) => side.trim());
+      if (!(QUANTITIES as readonly string[]).includes(name))
+        throw usage('--use', name, QUANTITIES.join(', '));
+      return [name, wholeOf(`--use ${name}`, amount)];
+    }),
+  );
+}
+
+function wholeOf(option: string, text: string): number {
+  const value = Number(text);
+  if (/^\d{1,12}$/.test(text) && value >= 1) return value;
+  throw usage(option, text, 'a whole number from 1 on');
+}
+
+const usage = (option: string, received: string, expected: string): GatewayError =>
+  new GatewayError('USAGE', `${option} cannot be ${received || 'empty'}`, { received, expected });
+
+const deploy: Subcommand = async (context) => {
+  const chain = configOf(context).billing?.chain;
+  if (!chain)
+    throw new GatewayError('USAGE', 'the configuration names no chain', {
+      expected: 'billing.chain with rpcUrl, chainId, keystore and passphraseFile',
+    });
+  const token = context.option('token') ?? chain.token;
+  const signer = await openKeystore(chain);
+  const { rpcUrl, chainId } = chain;
+  const addresses = await deployContracts({ rpcUrl, chainId, signer, ...(token ? { token } : {}) });
+  context.print(addresses, () =>
+    [
+      `token   ${addresses.token}`,
+      `ledger  ${addresses.ledger}`,
+      '',
+      'Put these into gateway.yaml under billing.chain:',
+      `  token: "${addresses.token}"`,
+      `  ledger: "${addresses.ledger}"`,
+    ].join('\n'),
+  );
+  return 0;
+};

@@ -1,0 +1,69 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, it } from 'vitest';
+import { startDevChain } from '../../adapters/devchain/index.ts';
+import { createKeystore, openKeystore } from '../../gateway/billing/keystore.ts';
+import { runCli } from '../../gateway/commands/cli.ts';
+import { recordingLog } from '../support/log.ts';
+import { recordingTerminal } from '../support/terminal.ts';
+import { temporaryFolder } from '../support/tmp.ts';
+
+async function run(folder: string, ...argv: string[]) {
+  const terminal = recordingTerminal(folder);
+  return { code: await runCli(argv, terminal), out: terminal.out(), err: terminal.err() };
+}
+
+it('quotes by the tariff of the configuration, tiers and all', async () => {
+  const folder = temporaryFolder();
+  const tariff = {
+    version: 1,
+    name: 't',
+    prices: { inference: [{ upTo: 10, price: '5' }, { price: '3' }], compute_us: '1' },
+  };
+  writeFileSync(join(folder, 'tariff.json'), JSON.stringify(tariff));
+  writeFileSync(join(folder, 'gateway.yaml'), 'billing: { tariff: ./tariff.json }\n');
+  const quoted = await run(
+    folder,
+    'ledger',
+    'quote',
+    'm',
+    '--count',
+    '12',
+    '--use',
+    'compute_us=2',
+    '--json',
+  );
+  expect(JSON.parse(quoted.out)).toMatchObject({
+    count: 12,
+    first: '0.000000000000000007',
+    last: '0.000000000000000005',
+    total: '0.00000000000000008',
+  });
+  for (const wrong of [
+    ['--count', '0'],
+    ['--use', 'minutes=1'],
+    ['--use', 'token=x'],
+  ])
+    expect(await run(folder, 'ledger', 'quote', 'm', ...wrong)).toMatchObject({ code: 2 });
+});
+
+it('deploys token and ledger with the device key, and says how the books stand', async () => {
+  const folder = temporaryFolder();
+  const chain = await startDevChain({ dir: join(folder, 'chain'), port: 0, log: recordingLog() });
+  try {
+    const paths = await createKeystore(join(folder, 'keys'));
+    const settings = { rpcUrl: chain.rpcUrl, chainId: chain.chainId, ...paths };
+    writeFileSync(join(folder, 'gateway.yaml'), JSON.stringify({ billing: { chain: settings } }));
+    const poor = await run(folder, 'ledger', 'deploy');
+    expect(poor).toMatchObject({ code: 1, err: expect.stringContaining('CHAIN_DEPLOY') });
+    await chain.fund((await openKeystore(paths)).address);
+    const deployed = JSON.parse((await run(folder, 'ledger', 'deploy', '--json')).out);
+    expect(deployed).toEqual({
+      token: expect.stringMatching(/^0x[0-9a-f]{40}$/),
+      ledger: expect.stringMatching(/^0x[0-9a-f]{40}$/),
+    });
+    expect(await run(folder, 'ledger', 'status')).toMatchObject({ code: 1 });
+  } finally {
+    await chain.stop();
+  }
+});
