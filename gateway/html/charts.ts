@@ -55,12 +55,12 @@ export function barChart(title: string, bars: readonly Bar[]): string {
   if (!(most > 0)) return '';
   const row = 24;
   const height = bars.length * row + 8;
-  const name = 170;
+  const name = 190;
   const room = WIDTH - name - 80;
   const rows = bars.map(({ label, value, text }, index) => {
     const y = 4 + index * row;
     return (
-      `<text x="${name - 6}" y="${y + 15}" text-anchor="end">${escapeHtml(label.slice(0, 26))}</text>` +
+      `<text x="${name - 6}" y="${y + 15}" text-anchor="end">${escapeHtml(label.slice(0, 30))}</text>` +
       `<rect class="b${index % 8}" x="${name}" y="${y + 3}" width="${at((room * value) / most)}" height="${row - 8}" rx="2"/>` +
       `<text x="${at(name + (room * value) / most + 5)}" y="${y + 15}">${escapeHtml(text)}</text>`
     );
