@@ -195,10 +195,10 @@ export function mlpModel(sizes: readonly number[], batch: number | string = 'N')
 }
 
 /**
- * `output = input`, `[N, 1]`, after as many empty loops as the largest number of the batch says: 0 is at once, 1e12
- * never ends.
+ * `output = input + offset`, `[N, 1]`, after `factor` times as many empty loops as the largest number of the batch says:
+ * 0 is at once, 1e12 never ends.
  */
-export function loopingModel(): Uint8Array {
+export function loopingModel(factor = 1, offset = 0): Uint8Array {
   const body = {
     name: 'body',
     node: [node('Identity', ['going'], ['goes']), node('Identity', ['was'], ['is'])],
@@ -209,12 +209,29 @@ export function loopingModel(): Uint8Array {
     name: 'looping',
     node: [
       node('ReduceMax', ['input'], ['largest'], [{ name: 'keepdims', i: 0, type: 2 }]),
-      node('Cast', ['largest'], ['times'], [{ name: 'to', i: INT64, type: 2 }]),
-      node('Loop', ['times', '', 'input'], ['output'], [{ name: 'body', g: body, type: 5 }]),
+      node('Mul', ['largest', 'factor'], ['many']),
+      node('Cast', ['many'], ['times'], [{ name: 'to', i: INT64, type: 2 }]),
+      node('Loop', ['times', '', 'input'], ['same'], [{ name: 'body', g: body, type: 5 }]),
+      node('Add', ['same', 'offset'], ['output']),
     ],
-    initializer: [],
+    initializer: [
+      floats('factor', [1], Float32Array.of(factor)),
+      floats('offset', [1], Float32Array.of(offset)),
+    ],
     input: [value('input', ['N', 1])],
     output: [value('output', ['N', 1])],
+  });
+}
+
+/** `y = x`, `[N]`, of any datatype. */
+export function identityModel(datatype: Datatype): Uint8Array {
+  const type = Number(Object.entries(DATATYPES).find(([, name]) => name === datatype)![0]);
+  return model({
+    name: 'identity',
+    node: [node('Identity', ['x'], ['y'])],
+    initializer: [],
+    input: [value('x', ['N'], type)],
+    output: [value('y', ['N'], type)],
   });
 }
 

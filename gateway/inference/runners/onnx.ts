@@ -143,7 +143,10 @@ function specOf(metadata: InferenceSession.ValueMetadata): TensorSpec {
 function toOrt(ort: Ort, name: string, { datatype, shape, data }: Tensor): OrtTensor {
   try {
     if (isBytes(data)) return new ort.Tensor('string', texts(name, data), shape);
-    return new ort.Tensor(ORT_TYPES[datatype] as 'float32', data as Float32Array, shape);
+    const tensor = new ort.Tensor(ORT_TYPES[datatype] as 'float32', data as Float32Array, shape);
+    // Where there is a Float16Array onnxruntime makes one of the bits, and its own native side cannot read that.
+    if (datatype === 'FP16') Object.assign(tensor, { cpuData: data });
+    return tensor;
   } catch (error) {
     if (error instanceof GatewayError) throw error;
     throw new GatewayError('MODEL_SHAPE', `input "${name}": ${firstLine(error)}`, {
