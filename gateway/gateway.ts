@@ -75,6 +75,7 @@ export function createGateway({ config, log, clock: given }: GatewayOptions): Ga
     modelDirs: [bundledModels(), installedDir],
     installedDir,
     newVersion: config.models.newVersion,
+    runtimes: config.models,
     probation: config.models.probation,
     maxHostRss: config.models.maxBytes,
     trust: Trust.of(config.models.signatures, config.models.trustedKeys, installedDir),

@@ -9,6 +9,10 @@ export function resolvePaths(config: Config, file: string): Config {
   resolved.gateway.dataDir = absolute(config.gateway.dataDir);
   resolved.models.dir = absolute(config.models.dir ?? resolve(resolved.gateway.dataDir, 'models'));
   resolved.models.trustedKeys = config.models.trustedKeys.map(absolute);
+  for (const server of resolved.models.servers) {
+    if (server.tokenFile !== undefined) server.tokenFile = absolute(server.tokenFile);
+    if (server.ca !== undefined) server.ca = absolute(server.ca);
+  }
   const tls = resolved.listen.mqtts;
   if (tls) {
     tls.cert = absolute(tls.cert);

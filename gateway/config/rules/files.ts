@@ -19,6 +19,16 @@ function namedFiles(draft: Draft): { path: Path; secret: boolean; hint: string }
   if (Array.isArray(trusted))
     for (const index of trusted.keys())
       list.push({ path: ['models', 'trustedKeys', index], secret: false, hint: 'name an existing PEM file' });
+  const servers = draft.at(['models', 'servers']);
+  if (Array.isArray(servers)) {
+    for (const index of servers.keys()) {
+      const path: Path = ['models', 'servers', index];
+      list.push(
+        { path: [...path, 'tokenFile'], secret: true, hint: 'write the token into that file' },
+        { path: [...path, 'ca'], secret: false, hint: 'name an existing PEM file' },
+      );
+    }
+  }
   for (const upstream of draft.upstream) {
     list.push(
       {
