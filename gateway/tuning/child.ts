@@ -17,7 +17,6 @@ import { checkWindows, readWindows } from './windows.ts';
 
 /** File descriptor of the pipe to the parent. */
 const OUT = 3;
-const LOWEST_PRIORITY = 19;
 
 const say = (message: TuneMessage): void => void writeSync(OUT, `${JSON.stringify(message)}\n`);
 const turn = (): Promise<void> => new Promise((resolve) => void setImmediate(resolve));
@@ -60,12 +59,13 @@ async function tune(job: TuneJob): Promise<TuneReport> {
   return report;
 }
 
-setPriority(LOWEST_PRIORITY);
 const input = createInterface({ input: process.stdin });
 // The parent holds the other end open as long as it lives.
 input.once('close', () => process.exit(1));
 input.once('line', (line) => {
-  tune(JSON.parse(line) as TuneJob)
+  const job = JSON.parse(line) as TuneJob;
+  setPriority(job.priority);
+  tune(job)
     .then((report) => say({ kind: 'done', report }))
     .catch((error: unknown) => {
       const { code, message, received, expected, fix } = asGatewayError(error);

@@ -25,6 +25,8 @@ export interface TuneOptions extends VerifyOptions {
   readonly labels?: string;
   readonly epochs?: number;
   readonly maxRows?: number;
+  /** Nice value of the process that tunes; default 19, the lowest priority. */
+  readonly priority?: number;
   /** Whose signatures count; a policy that requires one refuses what is made here. */
   readonly trust?: Trust;
   readonly onProgress: (share: number, note: string) => void;
@@ -46,6 +48,7 @@ export interface Tuned {
 const EPOCHS = 30;
 const MAX_ROWS = 500_000;
 const SEED = 20261122;
+const LOWEST_PRIORITY = 19;
 /** Half-done candidates; the number is the process that makes it. */
 const WORK = /^\.tune-(\d+)-/;
 
@@ -78,6 +81,7 @@ export async function tuneModel(options: TuneOptions): Promise<Tuned> {
       epochs: options.epochs ?? EPOCHS,
       maxRows: options.maxRows ?? MAX_ROWS,
       seed: SEED,
+      priority: options.priority ?? LOWEST_PRIORITY,
     };
     const report = await runChild(job, signal, onProgress);
     onProgress(0.97, 'checks the golden samples');

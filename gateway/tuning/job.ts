@@ -19,6 +19,8 @@ export interface TuneJob {
   /** Most readings read, newest first. */
   readonly maxRows: number;
   readonly seed: number;
+  /** Nice value of the child. */
+  readonly priority: number;
 }
 
 /** What the tuning of a model came to. */

@@ -13,6 +13,7 @@ await tuneModel({
   installed: join(dataDir, 'models'),
   since: 0,
   epochs: 1000,
+  priority: 0,
   clock: systemClock(),
   log: createLog({ level: 'silent' }),
   signal: new AbortController().signal,
