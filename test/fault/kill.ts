@@ -58,7 +58,19 @@ export interface KillReport {
 const STREAM = 'load';
 const WINDOW = 8;
 
-export async function killTest(options: KillOptions, tell: (line: string) => void): Promise<KillReport> {
+/** What ends the core in place of SIGKILL alone. */
+export interface Ender {
+  /** Ends it, and leaves the data folder as the next start finds it. */
+  end(gateway: GatewayProcess): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** @param enderFor makes what ends the core, for its data folder; default: SIGKILL */
+export async function killTest(
+  options: KillOptions,
+  tell: (line: string) => void,
+  enderFor?: (dataDir: string) => Promise<Ender>,
+): Promise<KillReport> {
   const random = seededRandom(options.seed);
   const folder = mkdtempSync(join(tmpdir(), 'aimx-kill-'));
   const ports = await freePorts();
@@ -77,6 +89,7 @@ export async function killTest(options: KillOptions, tell: (line: string) => voi
     ],
     upstream: [{ id: 'receiver', http: { url: receiver.url, batch: 500 }, send: ['readings', 'results'] }],
   });
+  const ender = await enderFor?.(join(folder, 'data'));
   let gateway = await startGatewayProcess(folder, ports);
   let slowestReadyMs = gateway.readyMs;
   const publishers = await startPublishers({
@@ -92,7 +105,7 @@ export async function killTest(options: KillOptions, tell: (line: string) => voi
       if (options.host) {
         await killModelHost(gateway);
       } else {
-        await gateway.kill();
+        await (ender ? ender.end(gateway) : gateway.kill());
         gateway = await startGatewayProcess(folder, ports);
         slowestReadyMs = Math.max(slowestReadyMs, gateway.readyMs);
       }
@@ -110,6 +123,7 @@ export async function killTest(options: KillOptions, tell: (line: string) => voi
     await publishers.stop();
     await gateway.stop();
     await receiver.close();
+    await ender?.close();
     if (passed) rmSync(folder, { recursive: true, force: true });
     else tell(`what is left of it: ${folder}`);
   }
