@@ -207,3 +207,25 @@ test('with a delay, a batch that is not full waits for more although the host is
   expect(await one()).toMatchObject({ ok: true });
   expect(inference.stats().models['pair@1']).toMatchObject({ runs: 2, items: 5 });
 });
+
+test('a call that ends the host twice is POISON; calls beside it are answered, whatever kills the host', async () => {
+  const dir = temporaryFolder();
+  writeBundle(dir, { name: 'looping', model: loopingModel(), manifest: loopingManifest('500ms') });
+  writeBundle(dir, pair);
+  const { inference } = await startInference(dir, { preload: ['looping', 'pair'] });
+  const patient = { deadline: 60_000 };
+  const calls = Array.from({ length: 12 }, (_, i) =>
+    inference.infer('looping', call({ input: fp32([1, 1], [i === 5 ? 1e12 : i]) }, patient)),
+  );
+  const row = fp32([1, 2], [1, 2]);
+  const others = Array.from({ length: 5 }, () => inference.infer('pair', call({ a: row, b: row }, patient)));
+  const found = (await Promise.all(calls)).map((answer) =>
+    answer.ok ? numbers(answer.outputs.output ?? answer.outputs.out)[0] : answer.code,
+  );
+  expect(found).toEqual(Array.from({ length: 12 }, (_, i) => (i === 5 ? 'POISON' : i)));
+  expect((await Promise.all(others)).every(({ ok }) => ok)).toBe(true);
+  expect(inference.stats().host.restarts).toBe(2);
+  const many = Array.from({ length: 200 }, () => inference.infer('pair', call({ a: row, b: row }, patient)));
+  process.kill(inference.stats().host.pid!, 'SIGKILL');
+  expect((await Promise.all(many)).every(({ ok }) => ok)).toBe(true);
+});

@@ -19,8 +19,8 @@ export interface BatchResult {
 /** A model and its plan: the tensors of its face in, results out. Keeps nothing between runs. */
 export class Engine {
   readonly plan: ModelPlan;
-  /** Milliseconds of the last run. */
-  lastMs = 0;
+  /** Milliseconds of the last run; unknown before the first. */
+  lastMs = Number.POSITIVE_INFINITY;
   readonly #model: LoadedModel;
   readonly #constants: Readonly<Record<string, Tensor>>;
   readonly #batched: boolean;
