@@ -20,6 +20,7 @@ import { createMqttSink } from './upstream-mqtt/index.ts';
 
 export { createCoapServer } from './coap/index.ts';
 export { deployContracts } from './evm/deploy.ts';
+export { findPosted } from './evm/posted.ts';
 
 /** The file whose `storeModule` keeps the broker's state. */
 export const BROKER_STORE_MODULE: URL = new URL(

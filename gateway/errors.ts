@@ -123,6 +123,7 @@ export const ERROR_CODES = {
   RECEIPT_UNKNOWN: 'List what there is with `aimx-gateway receipts list`.',
   DEVCHAIN_START:
     'Look at the output in the message; free the port or remove the chain folder to begin anew.',
+  CHAIN_NODE: 'Check the address of the node and which chain it serves.',
   CHAIN_DEPLOY: 'Check rpcUrl, the balance of the deploying account and the chain id.',
   // coap
   COAP_LISTEN: 'Stop the program that uses this UDP port, or change `listen.host` or `listen.coap.port`.',

@@ -112,6 +112,11 @@ export class JsChain {
     return this.#mined.get(hash);
   }
 
+  /** Transactions in the chain, oldest first. */
+  mined(): Iterable<Mined> {
+    return this.#mined.values();
+  }
+
   async nonce(address: string): Promise<bigint> {
     return (await this.#account(address))?.nonce ?? 0n;
   }

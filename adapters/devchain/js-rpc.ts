@@ -85,6 +85,7 @@ const METHODS: Readonly<Record<string, Method>> = {
   eth_estimateGas: async (chain, [call]) => quantity((await execute(chain, call)).gasUsed * 2n + 100_000n),
   eth_sendRawTransaction: (chain, [raw]) => chain.send(raw as string),
   eth_getTransactionReceipt: (chain, [hash]) => receiptDocument(chain.receipt(hash as string)),
+  eth_getLogs: (chain, [filter]) => logs(chain, filter as LogFilter),
   evm_increaseTime: async (chain, [seconds]) => Number(await chain.increaseTime(Number(seconds))),
   evm_mine: async (chain) => {
     await chain.mine();
@@ -95,6 +96,26 @@ const METHODS: Readonly<Record<string, Method>> = {
     return null;
   },
 };
+
+interface LogFilter {
+  readonly address?: string;
+  readonly fromBlock?: string;
+  readonly toBlock?: string;
+  readonly topics?: readonly (string | readonly string[] | null)[];
+}
+
+/** https://ethereum.org/developers/docs/apis/json-rpc, `eth_getLogs`: null matches any topic, a list any of its own. */
+function logs(chain: JsChain, { address, fromBlock, toBlock, topics = [] }: LogFilter): object[] {
+  const number = (tag: string | undefined, otherwise: number): number =>
+    tag?.startsWith('0x') ? Number(tag) : tag === 'earliest' ? 0 : otherwise;
+  const [from, to] = [number(fromBlock, chain.height), number(toBlock, chain.height)];
+  const fits = (log: Mined['logs'][number]): boolean =>
+    (address === undefined || log.address.toLowerCase() === address.toLowerCase()) &&
+    topics.every((wanted, i) => wanted === null || [wanted].flat().includes(log.topics[i] ?? ''));
+  return [...chain.mined()]
+    .filter(({ block }) => block >= from && block <= to)
+    .flatMap((mined) => (receiptDocument(mined) as { logs: Mined['logs'] }).logs.filter(fits));
+}
 
 async function execute(chain: JsChain, call: unknown) {
   const { from, to, data, input } = call as { from?: string; to?: string; data?: string; input?: string };

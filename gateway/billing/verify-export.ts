@@ -1,5 +1,5 @@
 import { canonicalJson } from './canonical-json.ts';
-import { proofSchema, type Verdict, verifyProof } from './proof.ts';
+import { proofSchema, type ReceiptProof, type Verdict, verifyProof } from './proof.ts';
 
 /** What a file of proofs, one a line, comes to. */
 export interface ExportVerdict {
@@ -9,9 +9,23 @@ export interface ExportVerdict {
   readonly incomplete: number;
   /** Channels whose receipts follow on each other without a gap within the file. */
   readonly channels: number;
+  /** What the chain must have for this to be true: each batch once. */
+  readonly batches: readonly ClaimedBatch[];
   /** What is wrong first, with the line it is in (from 1). */
   readonly problem?: { readonly line: number; readonly reason: string };
 }
+
+/** A batch that proofs lead to. */
+export interface ClaimedBatch {
+  readonly chainId: number;
+  readonly ledger: string;
+  readonly device: string;
+  readonly head: string;
+}
+
+/** The batch of a proof; undefined while it has none. */
+export const batchOf = ({ ledger, device, batch }: ReceiptProof): ClaimedBatch | undefined =>
+  batch ? { chainId: ledger.chainId, ledger: ledger.address, device, head: batch.head } : undefined;
 
 interface Last {
   readonly seq: number;
@@ -25,6 +39,7 @@ interface Last {
  */
 export async function verifyExport(lines: AsyncIterable<string>): Promise<ExportVerdict> {
   const channels = new Map<string, Last>();
+  const batches = new Map<string, ClaimedBatch>();
   let line = 0;
   let valid = 0;
   let incomplete = 0;
@@ -34,6 +49,7 @@ export async function verifyExport(lines: AsyncIterable<string>): Promise<Export
     valid,
     incomplete,
     channels: channels.size,
+    batches: [...batches.values()],
     ...(problem === undefined ? {} : { problem: { line, reason: problem } }),
   });
   for await (const text of lines) {
@@ -45,6 +61,8 @@ export async function verifyExport(lines: AsyncIterable<string>): Promise<Export
     const proof = proofSchema.parse(JSON.parse(text));
     const key = canonicalJson([proof.ledger, proof.channel]);
     const [first] = proof.receipts;
+    const batch = batchOf(proof);
+    if (batch) batches.set(batch.head, batch);
     const before = channels.get(key);
     if (before) {
       if (first!.seq !== before.seq + 1)

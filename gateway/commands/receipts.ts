@@ -4,14 +4,17 @@ import {
   listReceipts,
   oldestKept,
   proofText,
+  type ReceiptProof,
   receiptTotals,
   showReceipt,
   type Verdict,
   verifyProof,
 } from '../billing/receipts.ts';
+import { batchOf } from '../billing/verify-export.ts';
 import { GatewayError } from '../errors.ts';
 import type { Command, ExitCode } from './command.ts';
 import { exportPeriod } from './receipts/export.ts';
+import { lookOnChain, onChainText } from './receipts/on-chain.ts';
 import { withReader } from './receipts/reader.ts';
 import { isExport, verifyFile } from './receipts/verify-file.ts';
 import { runSubcommand, type Subcommand, theWord } from './subcommands.ts';
@@ -25,13 +28,14 @@ export const receipts: Command = {
   usage: [
     'receipts list [--account A] [--limit N]',
     'receipts show ID [--proof]',
-    'receipts verify ID|FILE',
+    'receipts verify ID|FILE [--rpc URL]',
     'receipts export [--month 2026-11 | --from DAY --to DAY] [--account A] [--format csv|json|html|proofs] [--out FILE]',
   ],
   help: `
 ID is the request id or the place (book:ordinal) that the list shows. With --proof, show prints the receipt's proof: one
 line of JSON that anyone can check with verify, offline and without this gateway's database.
-verify exits 0 when the proof is valid, 1 when it is not, 2 when its batch is not final yet. Works with the gateway
+verify exits 0 when the proof is valid, 1 when it is not, 2 when its batch is not final yet; with --rpc it also asks a node of the
+chain whether the ledger has the batch. Works with the gateway
 running or stopped.
 
 export writes a period, the running month by default: csv and json (one receipt a line) for an accountant, html as a statement
@@ -46,6 +50,7 @@ to read and print, proofs for an auditor: verify checks such a file as a whole, 
     to: { type: 'string' },
     format: { type: 'string' },
     out: { type: 'string' },
+    rpc: { type: 'string' },
   },
   run: (context) => runSubcommand('receipts', context, { list, show, verify, export: exportPeriod }),
 };
@@ -121,13 +126,21 @@ const show: Subcommand = (context, words) =>
 const verify: Subcommand = async (context, words) => {
   const target = theWord(words, 'receipts verify ID|FILE');
   if (existsSync(target) && isExport(target)) return verifyFile(context, target);
-  const verdict = existsSync(target)
-    ? verifyProof(readFileSync(target, 'utf8'))
-    : await withReader(context, async (reader) => (await showReceipt(reader, target)).verdict);
+  const stored = existsSync(target)
+    ? undefined
+    : await withReader(context, (reader) => showReceipt(reader, target));
+  const text = stored ? proofText(stored.proof) : readFileSync(target, 'utf8');
+  const verdict = stored?.verdict ?? verifyProof(text);
+  const rpc = context.option('rpc');
+  const batch = verdict.kind === 'valid' ? batchOf(JSON.parse(text) as ReceiptProof) : undefined;
+  const chain = rpc && batch ? await lookOnChain(rpc, [batch]) : undefined;
   const { green, red, yellow } = context.ui.style;
-  const paint = { valid: green, invalid: red, incomplete: yellow }[verdict.kind];
-  context.print(verdict, () => paint(verdictText(verdict)));
-  return ({ valid: 0, invalid: 1, incomplete: 2 } as const)[verdict.kind];
+  const kind = chain?.missing ? 'invalid' : verdict.kind;
+  const paint = { valid: green, invalid: red, incomplete: yellow }[kind];
+  context.print({ ...verdict, kind, ...(chain ? { chain } : {}) }, () =>
+    paint([verdictText(verdict), ...(chain ? [onChainText(chain)] : [])].join('\n')),
+  );
+  return ({ valid: 0, invalid: 1, incomplete: 2 } as const)[kind];
 };
 
 function verdictText(verdict: Verdict): string {

@@ -3,6 +3,7 @@ import { createInterface } from 'node:readline';
 import { verifyExport } from '../../billing/verify-export.ts';
 import type { CommandContext, ExitCode } from '../command.ts';
 import { count } from '../ui/format.ts';
+import { lookOnChain, onChainText } from './on-chain.ts';
 
 /** Whether a file holds more than one proof. */
 export function isExport(file: string): boolean {
@@ -26,13 +27,17 @@ export function isExport(file: string): boolean {
 export async function verifyFile(context: CommandContext, file: string): Promise<ExitCode> {
   const lines = createInterface({ input: createReadStream(file), crlfDelay: 0 });
   const verdict = await verifyExport(lines);
+  const rpc = context.option('rpc');
+  const chain = rpc && verdict.kind !== 'invalid' ? await lookOnChain(rpc, verdict.batches) : undefined;
+  const kind = chain?.missing ? 'invalid' : verdict.kind;
   const { green, red, yellow } = context.ui.style;
-  context.print(verdict, () => {
+  context.print({ ...verdict, kind, ...(chain ? { chain } : {}) }, () => {
     if (verdict.problem) return red(`invalid: line ${verdict.problem.line}: ${verdict.problem.reason}`);
-    const what = `${count(verdict.receipts)} receipts of ${count(verdict.channels)} channels, none missing between`;
+    if (chain?.missing) return red(`invalid: ${onChainText(chain)}`);
+    const what = `${count(verdict.receipts)} receipts of ${count(verdict.channels)} channels, none missing between${chain ? `, ${count(chain.found.length)} batches on the chain` : ''}`;
     return verdict.kind === 'valid'
       ? green(`valid: ${what}`)
       : yellow(`incomplete: ${what}; ${count(verdict.incomplete)} not in a final batch yet`);
   });
-  return ({ valid: 0, invalid: 1, incomplete: 2 } as const)[verdict.kind];
+  return ({ valid: 0, invalid: 1, incomplete: 2 } as const)[kind];
 }
