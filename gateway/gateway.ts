@@ -149,6 +149,7 @@ export function createGateway({ config, log, clock: given }: GatewayOptions): Ga
     serving,
     access,
     models: inference.life,
+    readings: { intake, access },
     upgrade: broker.handleUpgrade && upgradeTo(broker),
   });
 

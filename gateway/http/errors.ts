@@ -18,6 +18,7 @@ const STATUS: Partial<Record<ErrorCode, number>> = {
   THROTTLED: 429,
   STOPPING: 503,
   STORE_CLOSED: 503,
+  STORE_BUSY: 503,
 };
 
 /** Status and body of an error. What is our own fault is told without its inner words: those go to the log. */

@@ -15,6 +15,7 @@ import type { ModelAdmin } from './model-routes.ts';
 import { openApi } from './openapi.ts';
 import { loadPage } from './page/page.ts';
 import { RateHistory, SAMPLE_MS } from './rates.ts';
+import { type ReadingRoutesParts, readingRoutes } from './readings.ts';
 import { type ApiRoute, apiRoutes, type Call, type DeviceAdmin } from './routes.ts';
 import type { Views } from './views.ts';
 
@@ -34,6 +35,8 @@ export interface HttpServerParts {
   readonly serving?: Serving & { readonly catalog: ServingCatalog };
   /** Absent: WebSocket requests are refused. */
   readonly upgrade?: UpgradeHandler | undefined;
+  /** Absent: no readings are taken over HTTP. */
+  readonly readings?: Pick<ReadingRoutesParts, 'intake' | 'access'>;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -99,7 +102,7 @@ export function createHttpServer(parts: HttpServerParts): HttpServer {
   app.setErrorHandler((error, request, reply) => {
     const { status, body, internal } = errorReply(error);
     if (internal) log.error({ err: error, url: request.url }, 'http: a request failed, answering 500');
-    if (status === 401) reply.header('www-authenticate', 'Bearer');
+    if (status === 401 && !reply.hasHeader('www-authenticate')) reply.header('www-authenticate', 'Bearer');
     return reply.code(status).send(body);
   });
   app.setNotFoundHandler((request, reply) =>
@@ -136,6 +139,11 @@ export function createHttpServer(parts: HttpServerParts): HttpServer {
       prefix: '/v2',
     });
   }
+  const { readings } = parts;
+  if (readings)
+    app.register((s) => readingRoutes(s, { ...readings, maxBodyBytes: config.limits.maxPacketBytes }), {
+      prefix: '/s',
+    });
   const page = loadPage();
   app.get('/', (_request, reply: FastifyReply) =>
     reply.headers({ 'content-security-policy': page.csp }).type('text/html; charset=utf-8').send(page.html),
