@@ -14,6 +14,14 @@ export interface Called {
   readonly state: ModelState | undefined;
 }
 
+export interface CallOptions {
+  /** Names of the results that are wanted; undefined: all. */
+  readonly outputs: readonly string[] | undefined;
+  readonly state: ModelState | undefined;
+  /** See {@link Work.asks}. Default: its rows. */
+  readonly asks?: number;
+}
+
 /** One call with tensors: a unit of one or more rows. */
 export class CallWork implements Work {
   readonly model: Model;
@@ -24,6 +32,7 @@ export class CallWork implements Work {
   readonly format: string;
   readonly units = 1;
   readonly rows: number;
+  readonly asks: number;
   readonly unitBytes: number;
   readonly wanted: number;
   readonly strict = true;
@@ -36,13 +45,12 @@ export class CallWork implements Work {
 
   /**
    * @param inputs checked, in the order of the model's face
-   * @param options.outputs names of the results that are wanted; absent: all
    * Throws MODEL_SHAPE when there is no such result.
    */
   constructor(
     model: Model,
     inputs: readonly Tensor[],
-    options: { readonly outputs: readonly string[] | undefined; readonly state: ModelState | undefined },
+    options: CallOptions,
     terms: Terms,
     resolve: (called: Called) => void,
   ) {
@@ -52,6 +60,7 @@ export class CallWork implements Work {
     this.since = terms.since;
     this.deadline = terms.deadline;
     this.rows = model.plan.batched ? (inputs[0]?.shape[0] ?? 1) : 1;
+    this.asks = options.asks ?? this.rows;
     this.wanted = wantedOf(model, options.outputs);
     this.#outputs = options.outputs;
     this.#inputs = inputs;

@@ -1,10 +1,11 @@
 import { asGatewayError, GatewayError } from '../errors.ts';
 import type { Clock } from '../ports/clock.ts';
-import type { ModelState, TensorAnswer, TensorRequest } from '../ports/inference.ts';
+import type { TensorAnswer, TensorRequest } from '../ports/inference.ts';
 import type { Tensor } from '../ports/tensor.ts';
-import { type Called, CallWork } from './call-work.ts';
+import { type Called, type CallOptions, CallWork } from './call-work.ts';
 import { checkedInputs } from './calls.ts';
 import type { Model } from './model.ts';
+import { roomOf } from './queues.ts';
 import { joinTensors, rowsOf } from './rows.ts';
 import { type Place, Sequences } from './sequences.ts';
 import type { Work } from './work.ts';
@@ -64,34 +65,60 @@ export class Callers {
         received: rows,
         expected: '1',
       });
-    return this.#sequences.run(place, model, async (state) => this.#ask(model, inputs, request, state));
+    return this.#sequences.run(place, model, async (state) => this.#ask(model, inputs, request, { state }));
   }
 
   async #call(model: Model, inputs: readonly Tensor[], request: TensorRequest): Promise<TensorAnswer> {
-    const { maxBatch, plan } = model;
-    const rows = plan.batched ? inputs[0]!.shape[0]! : 1;
-    if (rows <= maxBatch) return (await this.#ask(model, inputs, request, undefined)).answer;
-    const parts: Promise<Called>[] = [];
-    for (let from = 0; from < rows; from += maxBatch) {
-      const part = inputs.map((tensor) => rowsOf(tensor, from, Math.min(rows, from + maxBatch)));
-      parts.push(this.#ask(model, part, request, undefined));
-    }
-    return joined((await Promise.all(parts)).map(({ answer }) => answer));
+    const rows = model.plan.batched ? inputs[0]!.shape[0]! : 1;
+    if (rows <= roomOf(model)) return (await this.#ask(model, inputs, request, { state: undefined })).answer;
+    return await this.#parts(model, inputs, rows, request);
   }
 
   #ask(
     model: Model,
     inputs: readonly Tensor[],
     request: TensorRequest,
-    state: ModelState | undefined,
+    options: Pick<CallOptions, 'state' | 'asks'>,
   ): Promise<Called> {
     return new Promise((resolve) => {
-      const { account, priority, outputs } = request;
-      const since = this.#options.clock.monotonic();
-      const patience = request.deadline ?? model.bundle.manifest.limits.deadline ?? DEFAULT_DEADLINE_MS;
-      const terms = { priority, account, since, deadline: since + patience };
-      this.#options.submit(new CallWork(model, inputs, { outputs, state }, terms, resolve));
+      this.#options.submit(this.#work(model, inputs, request, options, resolve));
     });
+  }
+
+  #work(
+    model: Model,
+    inputs: readonly Tensor[],
+    request: TensorRequest,
+    options: Pick<CallOptions, 'state' | 'asks'>,
+    resolve: (called: Called) => void,
+  ): CallWork {
+    const { account, priority, outputs } = request;
+    const since = this.#options.clock.monotonic();
+    const patience = request.deadline ?? model.bundle.manifest.limits.deadline ?? DEFAULT_DEADLINE_MS;
+    const terms = { priority, account, since, deadline: since + patience };
+    return new CallWork(model, inputs, { outputs, ...options }, terms, resolve);
+  }
+
+  /** More rows than one run takes: the first part finds room for all. */
+  async #parts(model: Model, inputs: readonly Tensor[], rows: number, request: TensorRequest) {
+    const most = roomOf(model);
+    const { submit } = this.#options;
+    const calls: Promise<Called>[] = [];
+    for (let from = 0; from < rows; from += most) {
+      const part = inputs.map((tensor) => rowsOf(tensor, from, Math.min(rows, from + most)));
+      const { promise, resolve } = Promise.withResolvers<Called>();
+      const work = this.#work(
+        model,
+        part,
+        request,
+        { state: undefined, asks: from === 0 ? rows : 0 },
+        resolve,
+      );
+      submit(work);
+      calls.push(promise);
+      if (work.answered()) break;
+    }
+    return joined((await Promise.all(calls)).map(({ answer }) => answer));
   }
 }
 

@@ -48,16 +48,17 @@ export class Queues {
   }
 
   /** Why no more fits; undefined when a call may wait. What comes alone always may. */
-  refuses({ priority, account, rows, units, unitBytes }: Work): string | undefined {
+  refuses({ priority, account, asks, rows, unitBytes }: Work): string | undefined {
     const queue = this.#queues[priority];
-    if (queue.rows === 0) return undefined;
+    if (queue.rows === 0 || asks === 0) return undefined;
     // Pipelines bound themselves; ten times the limit is one that does not.
     const most = this.#options.maxWaiting * (priority === 'pipeline' ? 10 : 1);
-    if (queue.rows + rows * units > most) return `${queue.rows} rows are waiting for models`;
+    if (queue.rows + asks > most) return `${queue.rows} rows are waiting for models`;
     if (priority === 'pipeline') return undefined;
-    if (queue.bytes + unitBytes * units > MAX_BYTES) return `${queue.bytes} bytes are waiting for models`;
+    if (queue.bytes + (unitBytes / Math.max(1, rows)) * asks > MAX_BYTES)
+      return `${queue.bytes} bytes are waiting for models`;
     const own = queue.rowsOf(account);
-    if (own > 0 && own + rows * units > most / ACCOUNT_PART)
+    if (own > 0 && own + asks > most / ACCOUNT_PART)
       return `${own} rows of this account are waiting for models`;
     return undefined;
   }

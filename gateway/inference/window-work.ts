@@ -68,6 +68,7 @@ export class WindowWork implements Work {
   readonly format: string;
   readonly units: number;
   readonly rows = 1;
+  readonly asks: number;
   readonly unitBytes: number;
   readonly wanted = ALL;
   readonly strict = false;
@@ -93,6 +94,7 @@ export class WindowWork implements Work {
     this.since = terms.since;
     this.deadline = terms.deadline;
     this.units = windows.length;
+    this.asks = windows.length;
     this.#batch = batch;
     this.#size = rows * columns;
     this.#shape = windowShape(plan, 1, rows, columns);

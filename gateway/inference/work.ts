@@ -23,6 +23,8 @@ export interface Work extends Terms {
   readonly units: number;
   /** Rows of each unit. */
   readonly rows: number;
+  /** Rows to find room for before it may wait; 0 when that has been done for it. */
+  readonly asks: number;
   /** Bytes of each unit's inputs, about. */
   readonly unitBytes: number;
   /** First unit that has not been taken into a batch. */

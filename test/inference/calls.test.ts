@@ -64,6 +64,16 @@ test('calls share runs, each gets its own rows, and more rows than a run takes a
   if (!large.ok) expect.fail(large.message);
   expect(large.outputs.sum!.shape).toEqual([50, 2]);
   expect(numbers(large.outputs.sum)).toEqual(many.map((x) => 2 * x));
+  // Two at once: the second finds no room for all its rows, so none of them is computed.
+  const before = inference.stats().models['pair@1']!.items;
+  const rows = 10_000;
+  const inputs = {
+    a: fp32([rows, 2], new Float32Array(2 * rows)),
+    b: fp32([rows, 2], new Float32Array(2 * rows)),
+  };
+  const two = await Promise.all([1, 2].map(() => inference.infer('pair', call(inputs))));
+  expect(two.map((answer) => answer.ok || answer.code)).toEqual([true, 'QUEUE_FULL']);
+  expect(inference.stats().models['pair@1']!.items).toBe(before + rows);
 });
 
 test('what does not fit the face is said before a host sees it; a number that is not finite is an answer', async () => {
