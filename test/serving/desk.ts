@@ -1,5 +1,5 @@
 import { BILLING_MODULE, createBilling } from '../../gateway/billing/index.ts';
-import { listReceipts } from '../../gateway/billing/receipts.ts';
+import { listReceipts } from '../../gateway/billing/receipts/receipts.ts';
 import { configSchema } from '../../gateway/config/schema.ts';
 import { GatewayError } from '../../gateway/errors.ts';
 import type { Inference, ModelInfo, TensorAnswer, TensorRequest } from '../../gateway/ports/inference.ts';

@@ -4,7 +4,7 @@
  *     python3 -m venv venv && venv/bin/pip install 'tritonclient[http]'
  *     node test/serving/triton.ts venv/bin/python
  */
-import { spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -28,9 +28,10 @@ const ports = await freePorts();
 writeConfig(folder, ports, { gateway: { name: 'triton', dataDir: './data' } });
 const gateway = await startGatewayProcess(folder, ports);
 const script = join(import.meta.dirname, 'triton-client.py');
-const { status } = spawnSync(process.argv[2] ?? 'python3', [script, `127.0.0.1:${ports.http}`, '--types'], {
+const client = spawn(process.argv[2] ?? 'python3', [script, `127.0.0.1:${ports.http}`, '--types'], {
   stdio: 'inherit',
 });
+const status = await new Promise<number | null>((resolve) => client.on('exit', resolve));
 await gateway.stop();
 rmSync(folder, { recursive: true, force: true });
 process.exit(status ?? 1);
