@@ -6,9 +6,10 @@ import { bundledModels } from '../system/version.ts';
 import { findApi } from './api.ts';
 import type { Command, CommandContext } from './command.ts';
 import { bad, type Finding, ok, warn } from './doctor/finding.ts';
-import { machineFindings, runtimeFindings } from './doctor/machine.ts';
+import { machineFindings } from './doctor/machine.ts';
 import { portFindings } from './doctor/ports.ts';
 import { reachFindings } from './doctor/reach.ts';
+import { runtimeFindings } from './doctor/runtimes.ts';
 import { installedModels } from './installed-models.ts';
 import type { Style } from './ui/style.ts';
 
@@ -25,7 +26,7 @@ something must be mended.`,
     const { config, finding } = await configuration(context);
     findings.push(finding);
     if (config) findings.push(...(await everything(config, context)));
-    findings.push(...(await runtimeFindings()));
+    findings.push(...(await runtimeFindings(config)));
     const failed = findings.some(({ state }) => state === 'bad');
     context.print({ ok: !failed, findings }, () => findingsText(findings, context.ui.style));
     return failed ? 1 : 0;
@@ -91,7 +92,7 @@ async function modelFindings(config: Config, context: CommandContext): Promise<F
   const progress = context.ui.progress('checking models', 100);
   const verdicts = await verifyModels(
     [bundledModels(), config.models.dir!],
-    { signal: context.signal, trust: trustOf(config) },
+    { signal: context.signal, trust: trustOf(config), runtimes: config.models },
     (model, share) => progress.update(100 * share, model),
   );
   progress.end();

@@ -8,6 +8,7 @@ import { readGolden } from './golden.ts';
 import { HostProcess } from './host-process.ts';
 import { Model } from './model.ts';
 import { planOf } from './plan.ts';
+import type { RuntimeSettings } from './runners/settings.ts';
 import { type Signature, Trust } from './signing/trust.ts';
 import { DEFAULT_HOST_BYTES } from './spawn-host.ts';
 
@@ -16,6 +17,8 @@ export interface VerifyOptions {
   readonly clock: Clock;
   readonly log: Log;
   readonly signal: AbortSignal;
+  /** What gateway.yaml says about runtimes; absent: the defaults. */
+  readonly runtimes?: RuntimeSettings;
   /** Which signatures are asked for; absent: none. */
   readonly trust?: Trust;
 }
@@ -37,12 +40,14 @@ export async function verifyBundle(folder: string, options: VerifyOptions): Prom
   const bundle = readBundle(folder);
   const signature = await (options.trust ?? OPEN).checkFolder(bundle);
   const samples = readGolden(bundle).length;
-  const model = new Model(bundle, planOf(bundle), 1);
+  const model = new Model(bundle, planOf(bundle, options.runtimes), 1);
   const { host, refused } = await makeGeneration({
     ...options,
     // It was looked at above, wherever it lies.
     trust: OPEN,
     measured: () => undefined,
+    sizeOf: () => 0,
+    maxRss: Number.POSITIVE_INFINITY,
     models: [model],
     maxBytes: DEFAULT_HOST_BYTES,
     ...noted(options.log),

@@ -24,6 +24,12 @@ test('an execution provider that the installed build lacks is named, with what t
     expected: expect.stringContaining('cpu'),
     fix: expect.stringContaining('models.onnx.providers'),
   });
+  const gpu = createOnnxRunner({ providers: ['cuda'], threads: 1 }).load(file);
+  const why = await gpu.then(
+    () => 'there is one',
+    (error: { code: string }) => error.code,
+  );
+  expect(['there is one', 'MODEL_RUNTIME']).toContain(why);
   const two = await createOnnxRunner({ providers: ['cpu'], threads: 2 }).load(file);
   expect(two.inputs).toHaveLength(1);
   await two.dispose();

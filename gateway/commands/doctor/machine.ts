@@ -1,5 +1,4 @@
 import { accessSync, constants, existsSync, statfsSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import type { Config } from '../../config/schema.ts';
 import { systemClock } from '../../system/clock.ts';
@@ -77,43 +76,3 @@ const damaged = (file: string, reason: string): Finding =>
     `${file}: ${reason}`,
     'aimx-gateway start (puts the damaged file aside and saves what can be read)',
   );
-
-/** Node.js and the runtimes of models. */
-export async function runtimeFindings(): Promise<Finding[]> {
-  return [
-    ok('node', `${process.version} on ${process.platform} ${process.arch}`),
-    await onnx(),
-    tensorflow(),
-  ];
-}
-
-async function onnx(): Promise<Finding> {
-  // Creating a session would tell its maker otherwise.
-  process.env.ORT_DISABLE_TELEMETRY = '1';
-  const { version } = packageOf('onnxruntime-node');
-  try {
-    const runtime = await import('onnxruntime-node');
-    const providers = runtime.listSupportedBackends().map(({ name }) => name);
-    return ok('onnxruntime', `${version}, providers: ${providers.join(', ')}`);
-  } catch (error) {
-    const reason = error instanceof Error ? (error.message.split('\n')[0] ?? '') : String(error);
-    return bad('onnxruntime', `cannot be loaded: ${reason}`, 'npm ci');
-  }
-}
-
-function tensorflow(): Finding {
-  const { version } = packageOf('@tensorflow/tfjs');
-  if (version === undefined)
-    return skip('tensorflow.js', 'not installed; bundles of the runtime onnx do not need it');
-  return ok('tensorflow.js', `${version} is installed; bundles of the runtime onnx do not need it`);
-}
-
-function packageOf(name: string): { version: string | undefined } {
-  const require = createRequire(import.meta.url);
-  try {
-    return require(`${name}/package.json`) as { version: string };
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === undefined) throw error;
-    return { version: undefined };
-  }
-}

@@ -18,6 +18,7 @@ export async function reachFindings(config: Config): Promise<Finding[]> {
   return await Promise.all([
     ...(config.broker ? [address('broker', config.broker.url)] : []),
     ...config.upstream.map(uplink),
+    ...config.models.servers.map(({ url }) => modelServer(url)),
     chain(config),
   ]);
 }
@@ -29,15 +30,23 @@ function uplink(upstream: UpstreamConfig): Promise<Finding> {
   return address(check, url);
 }
 
+/** A server that runs models for this gateway; nothing is sent, so that its token stays here. */
+const modelServer = (url: string): Promise<Finding> =>
+  address(`model server ${new URL(url).host}`, url, 'its models are refused until it answers');
+
 /** Whether something takes connections at an address; nothing is sent. */
-async function address(check: string, text: string): Promise<Finding> {
+async function address(
+  check: string,
+  text: string,
+  meanwhile = 'records wait in the journal meanwhile',
+): Promise<Finding> {
   const url = new URL(text);
   const port = Number(url.port) || DEFAULT_PORTS[url.protocol] || 0;
   const problem = await connectProblem(url.hostname.replace(/^\[|\]$/g, ''), port);
   if (problem === undefined) return ok(check, `${url.protocol}//${url.host} takes connections`);
   return warn(
     check,
-    `${url.protocol}//${url.host}: ${problem}; records wait in the journal meanwhile`,
+    `${url.protocol}//${url.host}: ${problem}; ${meanwhile}`,
     `check the network, then that the receiver runs: nc -vz ${url.hostname} ${port}`,
   );
 }

@@ -1,5 +1,6 @@
 import { asGatewayError } from '../../errors.ts';
 import { scanBundles } from '../../inference/registry.ts';
+import type { RuntimeSettings } from '../../inference/runners/settings.ts';
 import type { Trust } from '../../inference/signing/trust.ts';
 import { verifyBundle } from '../../inference/verify.ts';
 import type { ExitCode } from '../command.ts';
@@ -23,7 +24,7 @@ export const verify: Subcommand = async (context, words) => {
   const config = configOf(context);
   const folders = foldersOf(config);
   const progress = context.ui.progress('models', 100);
-  const options = { only, signal: context.signal, trust: trustOf(config) };
+  const options = { only, signal: context.signal, trust: trustOf(config), runtimes: config.models };
   const verdicts = await verifyModels(folders, options, (model, share) =>
     progress.update(100 * share, model),
   );
@@ -46,11 +47,16 @@ export const verify: Subcommand = async (context, words) => {
 /** Manifest, signature, checksum and golden samples of every bundle (or the one named), in a model host of its own. */
 export async function verifyModels(
   folders: readonly string[],
-  options: { readonly only?: string | undefined; readonly signal: AbortSignal; readonly trust: Trust },
+  options: {
+    readonly only?: string | undefined;
+    readonly signal: AbortSignal;
+    readonly trust: Trust;
+    readonly runtimes: RuntimeSettings;
+  },
   progress: (model: string, share: number) => void,
 ): Promise<ModelVerdict[]> {
   const { bundles, broken } = scanBundles(folders);
-  const { only, signal, trust } = options;
+  const { only, signal, trust, runtimes } = options;
   const verdicts: ModelVerdict[] = [];
   if (only === undefined) {
     for (const { folder, error } of broken)
@@ -65,7 +71,7 @@ export async function verifyModels(
     try {
       const found = await trust.check(bundle);
       signature = 'reason' in found ? found.reason : `${found.form}, by ${found.key}`;
-      const { samples } = await verifyBundle(folder, optionsOf(signal));
+      const { samples } = await verifyBundle(folder, { ...optionsOf(signal), runtimes });
       verdicts.push({ model, folder, ok: true, samples, signature, problem: null });
     } catch (error) {
       const problem = asGatewayError(error).message;

@@ -54,19 +54,42 @@ export function createOnnxRunner(settings: OnnxSettings = DEFAULT_SETTINGS.onnx)
       if (!existsSync(file)) throw new GatewayError('MODEL_FILE', `${file}: there is no such file`);
       const ort = await runtime();
       checkProviders(ort, settings.providers);
-      let session: InferenceSession;
-      try {
-        session = await ort.InferenceSession.create(file, {
-          ...SESSION,
-          executionProviders: [...settings.providers],
-          intraOpNumThreads: settings.threads,
-        });
-      } catch (error) {
-        throw new GatewayError('MODEL_LOAD', `${file}: ${firstLine(error)}`, { cause: error });
-      }
+      const session = await open(ort, file, settings);
       return loadedModel(ort, session);
     },
   };
+}
+
+async function open(ort: Ort, file: string, { providers, threads }: OnnxSettings): Promise<InferenceSession> {
+  const create = (executionProviders: readonly string[]): Promise<InferenceSession> =>
+    ort.InferenceSession.create(file, {
+      ...SESSION,
+      executionProviders: [...executionProviders],
+      intraOpNumThreads: threads,
+    });
+  try {
+    return await create(providers);
+  } catch (error) {
+    const bad = new GatewayError('MODEL_LOAD', `${file}: ${firstLine(error)}`, { cause: error });
+    if (providers.every((name) => name === 'cpu')) throw bad;
+    // A file that the processor takes is not at fault: a library or a device of the provider is missing.
+    const session = await create(['cpu']).catch(() => Promise.reject(bad));
+    await session.release();
+    throw notStarting(providers, firstLine(error), error);
+  }
+}
+
+function notStarting(providers: readonly string[], reason: string, cause: unknown): GatewayError {
+  return new GatewayError(
+    'MODEL_RUNTIME',
+    `onnxruntime cannot start ${providers.join(', ')} on this machine: ${reason}`,
+    {
+      received: providers,
+      expected: 'cpu, or providers whose libraries and device are here',
+      fix: 'Install the libraries of the provider beside onnxruntime-node and its driver, set models.onnx.providers: [cpu], or run the model on a server with runtime: remote.',
+      cause,
+    },
+  );
 }
 
 /** Throws MODEL_RUNTIME unless the installed library was built with each of them. */

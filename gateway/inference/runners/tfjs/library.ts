@@ -72,8 +72,8 @@ function loadNative(): TfjsLibrary | string {
 /** Undefined when the WebAssembly backend runs, else why not. One thread: others would take the second core. */
 async function startWasm(tf: Tf): Promise<string | undefined> {
   try {
-    tf.env().set('WASM_HAS_MULTITHREAD_SUPPORT', false);
     await import('@tensorflow/tfjs-backend-wasm');
+    tf.env().set('WASM_HAS_MULTITHREAD_SUPPORT', false);
     return (await tf.setBackend('wasm')) ? undefined : 'it refuses';
   } catch (error) {
     return firstLine(error);
