@@ -18,6 +18,7 @@ import {
 } from './guard.ts';
 import type { Publication } from './publication.ts';
 import { type Entry, type Session, UNSENT } from './session.ts';
+import type { TurnShare } from './turn-share.ts';
 
 /**
  * Bytes of one connection's messages that may wait for their commit; above this the connection is not read. With what
@@ -63,6 +64,7 @@ export interface ConnectionHost {
   onGone(connection: Connection): void;
   /** Whether no connection may be read now. */
   readonly gateClosed: boolean;
+  readonly turn: TurnShare;
   /** Gives an entry its packet identifier; calls `send` when it may go out under it. */
   assign(session: Session, entry: Entry, send: () => void): void;
   monotonic(): number;
@@ -145,6 +147,7 @@ export class Connection {
       return false;
     }
     if (type === PUBLISH) {
+      this.#host.turn.count();
       const fault = parsePublish(data, start, body, end, this.#host.packetLimits, this.#parts);
       if (fault) {
         this.close('protocol', `PUBLISH: ${fault}`);
@@ -211,6 +214,7 @@ export class Connection {
       this.state === 'ready' &&
       !this.#bridgeFull &&
       this.pendingBytes < MAX_PENDING_BYTES &&
+      !this.#host.turn.spent &&
       !this.#host.gateClosed
     );
   }
@@ -219,11 +223,16 @@ export class Connection {
     if (this.#held || this.state === 'closing' || this.state === 'closed') return;
     this.#held = true;
     this.#stream.pause();
+    if (this.#host.turn.spent) this.#host.turn.wait(this);
   }
 
   /** Reads on, if nothing stands against it. */
   resume(): void {
-    if (!this.#held || this.pendingBytes > RESUME_PENDING_BYTES || !this.#mayRead()) return;
+    if (!this.#held || this.pendingBytes > RESUME_PENDING_BYTES) return;
+    if (!this.#mayRead()) {
+      if (this.#host.turn.spent) this.#host.turn.wait(this);
+      return;
+    }
     this.#held = false;
     // Packets that were cut before are older than what the socket holds.
     this.#check(this.#cutter.resume());

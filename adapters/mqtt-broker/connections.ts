@@ -5,7 +5,15 @@ import type { Store } from '../../gateway/store/types.ts';
 import { type CloseReason, Connection, type ConnectionHost } from './connection.ts';
 import { Flusher } from './flusher.ts';
 import { MAX_CLIENT_ID, type PacketLimits } from './guard.ts';
-import { type BrokerLimits, CONNECT_TIMEOUT_MS, GATE_POLL_MS, MAX_HALF_OPEN, TICK_MS } from './settings.ts';
+import {
+  type BrokerLimits,
+  CONNECT_TIMEOUT_MS,
+  GATE_POLL_MS,
+  MAX_HALF_OPEN,
+  MESSAGES_PER_TURN,
+  TICK_MS,
+} from './settings.ts';
+import { TurnShare } from './turn-share.ts';
 
 export interface ConnectionsParts
   extends Pick<ConnectionHost, 'onPublish' | 'onConnect' | 'assign' | 'onClosed'> {
@@ -33,6 +41,7 @@ const noReasons = (): Record<CloseReason, number> => ({
 export class Connections implements ConnectionHost {
   readonly packetLimits: PacketLimits;
   readonly maxPacketBytes: number;
+  readonly turn = new TurnShare(MESSAGES_PER_TURN);
   readonly #parts: ConnectionsParts;
   readonly #flusher = new Flusher();
   readonly #all = new Set<Connection>();

@@ -32,3 +32,6 @@ export type BrokerLimits = Pick<
   | 'sessionExpiry'
   | 'drainTimeout'
 >;
+
+/** Messages that all connections together may bring in one turn of the event loop: about 4 ms of work. */
+export const MESSAGES_PER_TURN = 1024;

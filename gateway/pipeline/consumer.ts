@@ -17,8 +17,8 @@ const PULL = 512;
 const TURN_MS = 5;
 /** Units at the model or being committed: enough that a commit takes along as much as the doors put into it. */
 const IN_FLIGHT = 4;
-/** A unit is closed at this many jobs (or four batches), or bytes of jobs. */
-const UNIT_JOBS = 1024;
+/** A unit is closed at this many jobs, or bytes of jobs. Units commit one after another, so small ones hold a late consumer back. */
+const UNIT_JOBS = 2048;
 const UNIT_BYTES = 4 * 1024 * 1024;
 /** Bytes of waiting windows above which reading stops, or the oldest windows are shed. */
 const QUEUE_BYTES = 16 * 1024 * 1024;

@@ -9,9 +9,12 @@ import { Backoff, LOCAL } from '../system/backoff.ts';
 import { pause } from './commit.ts';
 import { Wake } from './wake.ts';
 
-/** Results, and characters of them, per hand-over to the broker: two of these fit what it buffers for a client. */
+/** Results, and characters of them, per hand-over to the broker. */
 const BATCH = 1024;
 const BATCH_CHARACTERS = 512 * 1024;
+/** Batches published and not yet passed by the cursor: together no more than half of what the broker buffers for a client. */
+const BATCHES_AHEAD = 4;
+
 export interface ResultPublisherOptions {
   readonly pipeline: string;
   readonly gateway: string;
@@ -39,8 +42,10 @@ export class ResultPublisher {
   readonly #abort = new AbortController();
   readonly #topics = new Map<string, string>();
   #loop: Promise<void> | undefined;
-  /** Ends when the cursor stands behind the batch published last but for one. */
-  #moved: Promise<void> = Promise.resolve();
+  /** Newest result published, the batches that the cursor has still to pass, and its way there. */
+  #published = 0;
+  #ahead = 0;
+  #moving: Promise<void> | undefined;
   #endCommits: (() => void) | undefined;
 
   constructor(options: ResultPublisherOptions) {
@@ -60,7 +65,8 @@ export class ResultPublisher {
     this.#abort.abort();
     this.#wake.ring();
     await this.#loop;
-    await this.#moved;
+    await this.#moving;
+    if (this.#ahead > 0) await this.#moveCursor(this.#published);
     this.#endCommits?.();
     this.#endCommits = undefined;
   }
@@ -79,9 +85,11 @@ export class ResultPublisher {
         }
         if (!(await this.#publish(records))) return;
         after = records.at(-1)?.seq ?? head;
-        // While the cursor follows one batch the next is published; no more than that, lest clients be flooded.
-        await this.#moved;
-        this.#moved = this.#moveCursor(after);
+        this.#published = after;
+        this.#ahead++;
+        this.#moving ??= this.#follow();
+        // The cursor follows while more is published, but not too far behind, lest clients be flooded.
+        while (this.#ahead >= BATCHES_AHEAD && !this.#abort.signal.aborted) await this.#moving;
         backoff.reset();
       } catch (error) {
         if (this.#abort.signal.aborted) return;
@@ -90,7 +98,15 @@ export class ResultPublisher {
     }
   }
 
-  /** Rejects never; stopped before it worked, the batch is published again after the next start. */
+  /** Brings the cursor to where publishing is, whatever comes meanwhile in one step. */
+  async #follow(): Promise<void> {
+    const batches = this.#ahead;
+    await this.#moveCursor(this.#published);
+    this.#ahead -= batches;
+    this.#moving = this.#ahead > 0 && !this.#abort.signal.aborted ? this.#follow() : undefined;
+  }
+
+  /** Rejects never; stopped before it worked, the batches are published again after the next start. */
   async #moveCursor(seq: number): Promise<void> {
     const { results, store } = this.#options;
     for (const backoff = new Backoff(LOCAL); ; ) {
