@@ -2,6 +2,7 @@ import {
   ALARM,
   CAP,
   EVENT,
+  EXPERIENCE,
   FARTHEST,
   FLOOR,
   FORGET,
@@ -26,7 +27,7 @@ import {
  *
  * How far is the newest shape from the most similar one in memory (the discord of the left matrix profile: Y. Lu et
  * al., "Matrix Profile XXIV", KDD 2022)? Asked on several time scales, each answer compared with the usual answers of
- * this sensor, their mean declustered into events.
+ * this sensor, and their mean declustered into events.
  */
 export class Detector {
   #readings = 0;
@@ -57,9 +58,12 @@ export class Detector {
     let sum = 0;
     for (const [index, distance] of distances.entries()) {
       const measure = this.#measures[index]!;
-      if (distance !== Number.POSITIVE_INFINITY) sum += measure.take(Math.min(FARTHEST, distance));
+      if (distance === Number.POSITIVE_INFINITY) continue;
+      const weight = index === MEASURES - 1 ? ROUGHNESS.weight : 1;
+      sum += weight * measure.take(Math.min(FARTHEST, distance));
     }
-    return this.#event(sum / MEASURES);
+    const experience = this.#readings / (this.#readings + EXPERIENCE);
+    return this.#event((experience * sum) / (MEASURES - 1 + ROUGHNESS.weight));
   }
 
   #follow(window: Float64Array, first: boolean): void {

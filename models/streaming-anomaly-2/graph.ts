@@ -4,6 +4,7 @@ import {
   ALARM,
   CAP,
   EVENT,
+  EXPERIENCE,
   FARTHEST,
   FLOOR,
   FORGET,
@@ -100,7 +101,14 @@ export function detectorGraph(graph: OnnxGraph): string {
   const distances = o.concat([o.div(root, spread), rough.distance]);
   const known = o.concat([o.less(squares, NOTHING / 2), o.less(rough.distance, NOTHING / 2)], 1);
   const measures = measure(o, o.min(distances, FARTHEST), known);
-  const event = declustered(o, o.mean(measures.above, 1), loudest, reported);
+  const total = MEASURES - 1 + ROUGHNESS.weight;
+  const weights = Array.from(
+    { length: MEASURES },
+    (_, i) => (i < MEASURES - 1 ? 1 : ROUGHNESS.weight) / total,
+  );
+  const unusual = o.matmul(measures.above, o.floats(weights, [MEASURES, 1]));
+  const experience = o.div(count, o.add(count, EXPERIENCE));
+  const event = declustered(o, o.mul(unusual, experience), loudest, reported);
 
   const next = [count, phaseNow, meanNow, varianceNow, event.loudest, event.reported];
   const states = [o.concat(next), measures.statistics, ...parts.map(({ memory }) => memory), rough.memory];

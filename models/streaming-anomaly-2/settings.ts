@@ -17,8 +17,11 @@ export const MEMORIES: readonly Memory[] = [
   { stride: 32, blocks: 500, shapes: [1] },
 ];
 
-/** The memory of how rough the signal was: logarithms of its mean step, relative to its spread. */
-export const ROUGHNESS = { stride: 16, blocks: 500, floor: 0.01 } as const;
+/**
+ * The memory of how rough the signal was: logarithms of its mean step, relative to its spread. It counts as much as
+ * `weight` shapes.
+ */
+export const ROUGHNESS = { stride: 16, blocks: 500, floor: 0.01, weight: 2 } as const;
 
 /** One measure of novelty per shape, and that of the roughness. */
 export const MEASURES = MEMORIES.reduce((sum, { shapes }) => sum + shapes.length, 1);
@@ -34,6 +37,8 @@ export const ROUNDING = 1e-5;
 export const SMOOTH = 4;
 /** Readings for which a measure is only watched. */
 export const WARM_UP = 250;
+/** After this many readings a sensor's unusualness counts half, later more and more: what is usual is better known. */
+export const EXPERIENCE = 200;
 /** Part of the signal's spread that is added to the spread of a measure: smaller novelty is never unusual. */
 export const FLOOR = 0.05;
 /** Outliers count towards a measure's mean and spread up to this many spreads, after the first 20. */
@@ -47,10 +52,11 @@ export const CAP = 10;
  */
 export const EVENT = { gain: 4, readings: 70 } as const;
 /** A sensor that has reported much lately has to do something more unusual to report again. */
-export const HABIT = { weight: 0.2, readings: 5000, most: 3 } as const;
-/** Unusualness at which the score is 0.9; what is not reported again stays at or below 0.5. */
-export const ALARM = 0.4;
-export const QUIET = ALARM * Math.log10(2);
+export const HABIT = { weight: 0.4, readings: 5000, most: 3 } as const;
+/** Unusualness at which the score is 0.9. */
+export const ALARM = 0.28;
+/** Unusualness up to which nothing is an event; what is not reported again is shown as this. */
+export const QUIET = 0.12;
 
 /** Inputs are cut off here, so that single precision suffices for their squares. */
 export const LARGEST = 1e15;
