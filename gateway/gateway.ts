@@ -142,6 +142,7 @@ export function createGateway({ config, log, clock: given }: GatewayOptions): Ga
     addresses: () => [...broker.addresses, ...coap.addresses, ...http.addresses],
     connections: () => broker.connections(),
     turnedAway: () => broker.turnedAway(),
+    requests: () => serving.stats(),
   });
   const http = createHttpServer({
     ...common,

@@ -139,6 +139,17 @@ export const statusView = z.object({
     waiting: count.describe('Windows waiting for a model'),
     inFlight: count,
   }),
+  requests: z
+    .object({
+      inFlight: count.describe('Waiting for their answer now'),
+      answered: count.describe('With a result'),
+      failed: count.describe('With an error, those that were shed included'),
+      shed: count.describe('Refused because too much was waiting'),
+      repeated: count.describe('Answered from the ledger'),
+      joined: count.describe('Repeated while under way'),
+      recovered: count.describe('Run again after a restart'),
+    })
+    .describe('Inference requests over HTTP, MQTT and CoAP since the start'),
   unrouted: count.describe('Messages that no stream maps'),
   streams: z.array(streamView),
   pipelines: z.array(pipelineView),

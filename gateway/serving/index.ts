@@ -13,7 +13,6 @@ export const SERVING_MODULE: URL = new URL(
 
 export interface ServingStats {
   readonly inFlight: number;
-  readonly requests: number;
   /** Answered with a result, and with an error. */
   readonly answered: number;
   readonly failed: number;
@@ -44,6 +43,6 @@ export function createServing(
     infer: (call, done) => service.infer(call, done),
     start: (signal) => service.start(signal),
     stop: () => service.stop(),
-    stats: () => ({ ...service.counts, inFlight: service.inFlight }),
+    stats: () => ({ inFlight: service.inFlight, ...service.counts }),
   };
 }

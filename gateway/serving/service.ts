@@ -39,7 +39,7 @@ export class InferenceService implements Serving {
   #bytes = 0;
   #stopping = false;
   #idle: (() => void)[] = [];
-  readonly counts = { requests: 0, answered: 0, failed: 0, shed: 0, repeated: 0, joined: 0, recovered: 0 };
+  readonly counts = { answered: 0, failed: 0, shed: 0, repeated: 0, joined: 0, recovered: 0 };
 
   constructor(parts: ServingParts) {
     this.#parts = parts;
@@ -59,7 +59,6 @@ export class InferenceService implements Serving {
   }
 
   infer(call: InferenceCall, done: (reply: InferenceReply) => void): void {
-    this.counts.requests++;
     let id: string | undefined;
     let address = call.reply?.address; // for what cannot be read
     try {

@@ -1,5 +1,6 @@
 import type { Billing } from '../billing/index.ts';
 import type { Config } from '../config/schema.ts';
+import type { StatusView } from '../http/index.ts';
 import type { InferenceService } from '../inference/index.ts';
 import type { IntakeStats } from '../ingest/index.ts';
 import type { Aggregates, Pipelines } from '../pipeline/index.ts';
@@ -28,6 +29,8 @@ export interface ViewParts {
   readonly access: Access;
   /** Where the doors listen. */
   readonly addresses: () => readonly string[];
+  /** Inference requests from outside since the start. */
+  readonly requests: () => StatusView['requests'];
   /** MQTT clients connected now. */
   readonly connections: () => number;
   /** What the bounds of the MQTT door turned away since the start, by what it is. */

@@ -36,6 +36,7 @@ export function statusOf(parts: ViewParts, live: Live): StatusView {
     turnedAway: parts.turnedAway(),
     store: { full, commits, lastCommitMs, damagedRecords, fileBytes },
     modelHost: modelHostOf(parts),
+    requests: parts.requests(),
     unrouted: intake.unrouted,
     streams: config.streams.map(({ id }) => streamOf(parts, id, intake.streams[id])),
     pipelines: pipelinesOf(parts),

@@ -22,6 +22,7 @@ export function status(): StatusView {
     durability: 'full',
     doors: ['mqtt://127.0.0.1:1883', 'coap://127.0.0.1:5683'],
     connections: 3,
+    requests: { inFlight: 1, answered: 9, failed: 3, shed: 2, repeated: 1, joined: 0, recovered: 0 },
     turnedAway: { connections: 0, sessions: 0, queued: 2, retained: 0 },
     store: { full: false, commits: 10, lastCommitMs: 1.5, damagedRecords: 0, fileBytes: 4096 },
     modelHost: { pid: 4711, rss: 60_000_000, restarts: 0, waiting: 0, inFlight: 0 },

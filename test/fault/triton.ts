@@ -2,16 +2,16 @@
  * Runs Triton's Python client, unchanged, against a gateway with a model of each datatype.
  *
  *     python3 -m venv venv && venv/bin/pip install 'tritonclient[http]'
- *     node test/serving/triton.ts venv/bin/python
+ *     node test/fault/triton.ts venv/bin/python
  */
 import { spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { writeBundle } from '../inference/bundles.ts';
+import { NUMERIC } from '../serving/wire.ts';
 import { freePorts, startGatewayProcess, writeConfig } from '../support/gateway-process.ts';
 import { identityModel } from '../support/onnx.ts';
-import { NUMERIC } from './wire.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'aimx-triton-'));
 for (const datatype of [...NUMERIC, 'BYTES' as const]) {
