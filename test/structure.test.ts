@@ -108,7 +108,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   'adapters/upstream-http': ADAPTER,
   'adapters/upstream-file': ADAPTER,
   'adapters/evm': [...ADAPTER, 'deploy/contracts'],
-  'adapters/devchain': [...ADAPTER, 'adapters/evm', 'gateway/billing/device-key.ts'],
+  'adapters/devchain': [...ADAPTER, 'adapters/evm', 'gateway/billing/keys/device-key.ts'],
   'models/training': [],
   'models/streaming-anomaly': ['models/training'],
   'models/streaming-anomaly-2': ['models/training'],

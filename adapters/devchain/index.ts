@@ -1,7 +1,7 @@
 import { mkdirSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { keccak_256 } from '@noble/hashes/sha3.js';
-import { deviceSigner } from '../../gateway/billing/device-key.ts';
+import { deviceSigner } from '../../gateway/billing/keys/device-key.ts';
 import type { Log } from '../../gateway/ports/log.ts';
 import { type DeployedContracts, deployContracts } from '../evm/deploy.ts';
 import { JsonRpc } from '../evm/rpc.ts';

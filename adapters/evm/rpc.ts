@@ -18,6 +18,8 @@ export interface RpcCall {
 
 export type RpcResult = { readonly result: unknown } | { readonly error: RpcError };
 
+class StaleConnection extends Error {}
+
 /** Answers are small; one that is not is no node's. */
 const MAX_ANSWER_BYTES = 4 * 1024 * 1024;
 
@@ -67,7 +69,17 @@ export class JsonRpc {
     this.#agent.destroy();
   }
 
-  #send(body: string): Promise<string> {
+  /** A server may close a kept connection at the moment it is used again: that request is made anew, once. */
+  async #send(body: string): Promise<string> {
+    try {
+      return await this.#request(body);
+    } catch (error) {
+      if (!(error instanceof StaleConnection)) throw error;
+      return this.#request(body);
+    }
+  }
+
+  #request(body: string): Promise<string> {
     if (this.#closed) return Promise.reject(new Error('the connection was closed'));
     const { request } = this.#url.protocol === 'https:' ? https : http;
     return new Promise((resolve, reject) => {
@@ -77,7 +89,10 @@ export class JsonRpc {
         headers: { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) },
         signal: AbortSignal.timeout(this.#timeoutMs),
       });
-      sending.once('error', reject);
+      sending.once('error', (error: NodeJS.ErrnoException) => {
+        const stale = sending.reusedSocket && (error.code === 'ECONNRESET' || error.code === 'EPIPE');
+        reject(stale ? new StaleConnection(error.message, { cause: error }) : error);
+      });
       sending.once('response', (response) => {
         const chunks: Buffer[] = [];
         let size = 0;

@@ -1,7 +1,7 @@
 import { mkdirSync, rmSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { type DevChain, startDevChain } from '../../adapters/devchain/index.ts';
-import { createKeystore, openKeystore } from '../../gateway/billing/keystore.ts';
+import { createKeystore, openKeystore } from '../../gateway/billing/keys/keystore.ts';
 import { loadConfig } from '../../gateway/config/index.ts';
 import { GatewayError } from '../../gateway/errors.ts';
 import { createGateway, type Gateway } from '../../gateway/gateway.ts';

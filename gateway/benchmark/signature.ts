@@ -1,6 +1,6 @@
-import { fromHex, keccak, toHex } from '../billing/bytes.ts';
-import { canonicalJson } from '../billing/canonical-json.ts';
-import { recoverAddress } from '../billing/device-key.ts';
+import { fromHex, keccak, toHex } from '../billing/formats/bytes.ts';
+import { canonicalJson } from '../billing/formats/canonical-json.ts';
+import { recoverAddress } from '../billing/keys/device-key.ts';
 import type { Signer } from '../ports/chain.ts';
 import type { Report } from './report.ts';
 

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import type { DatabaseSync } from 'node:sqlite';
-import { ZERO_WORD } from './bytes.ts';
-import type { Ledger } from './documents.ts';
+import { ZERO_WORD } from './formats/bytes.ts';
+import type { Ledger } from './formats/documents.ts';
 import { all, one, run } from './statements.ts';
 
 /** Names a book: what one device commits to on one ledger. */

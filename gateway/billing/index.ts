@@ -9,17 +9,17 @@ import type { Log } from '../ports/log.ts';
 import type { ChargeOptions, Meter, Usage } from '../ports/meter.ts';
 import type { ModuleOp } from '../store/types.ts';
 import type { BookKey } from './book-rows.ts';
-import { NO_LEDGER } from './documents.ts';
-import { createKeystore, openKeystore } from './keystore.ts';
-import { ChannelMeter } from './meter.ts';
-import { type BillingStore, Poster } from './poster.ts';
-import { Settler, type SettlerStats } from './settler.ts';
-import { DEFAULT_MAX_BYTES } from './space.ts';
-import { DEFAULT_TARIFF, parseTariff, type Tariff } from './tariff.ts';
+import { NO_LEDGER } from './formats/documents.ts';
+import { createKeystore, openKeystore } from './keys/keystore.ts';
+import { ChannelMeter } from './metering/meter.ts';
+import { DEFAULT_MAX_BYTES } from './metering/space.ts';
+import { type BillingStore, Poster } from './posting/poster.ts';
+import { Settler, type SettlerStats } from './posting/settler.ts';
+import { DEFAULT_TARIFF, parseTariff, type Tariff } from './tariff/tariff.ts';
 
-export { createKeystore } from './keystore.ts';
-export type { BillingStore } from './poster.ts';
-export { ReceiptFeed } from './receipt-feed.ts';
+export { createKeystore } from './keys/keystore.ts';
+export type { BillingStore } from './posting/poster.ts';
+export { ReceiptFeed } from './receipts/receipt-feed.ts';
 
 /** The file whose `storeModule` the writer thread imports. */
 export const BILLING_MODULE: URL = new URL(

@@ -1,10 +1,19 @@
 import type { StoreModule } from '../store/types.ts';
-import { ledger } from './ledger-query.ts';
-import { charge, finalise, sign } from './metering-ops.ts';
-import { mined, outbox, range, reconcile, seal, sent, signed } from './outbox-ops.ts';
-import { prune } from './prune-op.ts';
-import { after, batches, books, evidence, exported, list, unsigned, waiting } from './receipt-queries.ts';
-import { space } from './space.ts';
+import { charge, finalise, sign } from './metering/metering-ops.ts';
+import { prune } from './metering/prune-op.ts';
+import { space } from './metering/space.ts';
+import { mined, outbox, range, reconcile, seal, sent, signed } from './posting/outbox-ops.ts';
+import { ledger } from './receipts/ledger-query.ts';
+import {
+  after,
+  batches,
+  books,
+  evidence,
+  exported,
+  list,
+  unsigned,
+  waiting,
+} from './receipts/receipt-queries.ts';
 import { MIGRATIONS } from './store-schema.ts';
 
 /** Billing inside the writer thread: receipts commit in the same transaction as the results they are for. */

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { compareReports } from '../benchmark/compare.ts';
 import { parseReport, type Report } from '../benchmark/report.ts';
 import { checkSignature, reportHash } from '../benchmark/signature.ts';
-import { toHex } from '../billing/bytes.ts';
+import { toHex } from '../billing/formats/bytes.ts';
 import { asGatewayError, GatewayError } from '../errors.ts';
 import { measure } from './bench/measure.ts';
 import { wrong } from './bench/options.ts';

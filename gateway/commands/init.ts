@@ -30,7 +30,7 @@ as gateway.yaml.<time>.bak; existing keys, certificates and logins are kept.`,
     const now = Date.now();
     mkdirSync(folder, { recursive: true });
     const name = gatewayName(hostname());
-    const { createKeystore } = await import('../billing/keystore.ts');
+    const { createKeystore } = await import('../billing/keys/keystore.ts');
     const keys = await createKeystore(join(folder, 'keys'));
     const tls = writeCertificate(folder, name, now);
     const inFolder = (file: string): string => `./${relative(folder, file)}`;

@@ -1,11 +1,11 @@
 import { readFileSync } from 'node:fs';
 import { createLedgerChain, deployContracts } from '../../adapters/registry.ts';
-import { openKeystore } from '../billing/keystore.ts';
-import type { LedgerRow } from '../billing/ledger-query.ts';
-import { QUANTITIES, type Quantities } from '../billing/quantities.ts';
-import { quote as priced } from '../billing/quote.ts';
-import { aimx } from '../billing/receipts.ts';
-import { DEFAULT_TARIFF, parseTariff, type Tariff } from '../billing/tariff.ts';
+import { openKeystore } from '../billing/keys/keystore.ts';
+import type { LedgerRow } from '../billing/receipts/ledger-query.ts';
+import { aimx } from '../billing/receipts/receipts.ts';
+import { QUANTITIES, type Quantities } from '../billing/tariff/quantities.ts';
+import { quote as priced } from '../billing/tariff/quote.ts';
+import { DEFAULT_TARIFF, parseTariff, type Tariff } from '../billing/tariff/tariff.ts';
 import type { Config } from '../config/schema.ts';
 import { durationText } from '../config/units.ts';
 import { GatewayError } from '../errors.ts';

@@ -9,8 +9,8 @@ import {
   showReceipt,
   type Verdict,
   verifyProof,
-} from '../billing/receipts.ts';
-import { batchOf } from '../billing/verify-export.ts';
+} from '../billing/receipts/receipts.ts';
+import { batchOf } from '../billing/receipts/verify-export.ts';
 import { GatewayError } from '../errors.ts';
 import type { Command, ExitCode } from './command.ts';
 import { exportPeriod } from './receipts/export.ts';

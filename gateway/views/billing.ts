@@ -1,6 +1,6 @@
-import type { BooksRow } from '../billing/receipt-queries.ts';
-import { listReceipts, oldestKept } from '../billing/receipts.ts';
-import { DEFAULT_MAX_BYTES, type Space } from '../billing/space.ts';
+import { DEFAULT_MAX_BYTES, type Space } from '../billing/metering/space.ts';
+import type { BooksRow } from '../billing/receipts/receipt-queries.ts';
+import { listReceipts, oldestKept } from '../billing/receipts/receipts.ts';
 import type { Config } from '../config/schema.ts';
 import type { BillingView, ReceiptView } from '../http/index.ts';
 import type { Store } from '../store/types.ts';

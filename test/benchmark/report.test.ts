@@ -4,7 +4,7 @@ import { compareReports } from '../../gateway/benchmark/compare.ts';
 import { reportPage } from '../../gateway/benchmark/page.ts';
 import { parseReport, type Report } from '../../gateway/benchmark/report.ts';
 import { checkSignature, reportHash, signReport } from '../../gateway/benchmark/signature.ts';
-import { deviceSigner } from '../../gateway/billing/device-key.ts';
+import { deviceSigner } from '../../gateway/billing/keys/device-key.ts';
 
 const scenario = (name: 'SingleStream' | 'Offline', p90: number, throughput: number) => ({
   scenario: name,

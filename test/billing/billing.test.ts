@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { createEvmChain } from '../../adapters/evm/index.ts';
 import { createBilling, createKeystore } from '../../gateway/billing/index.ts';
-import { listReceipts, receiptTotals } from '../../gateway/billing/receipts.ts';
+import { listReceipts, receiptTotals } from '../../gateway/billing/receipts/receipts.ts';
 import { type BillingConfig, billingSection } from '../../gateway/config/schema.ts';
 import type { Chain } from '../../gateway/ports/chain.ts';
 import { systemClock } from '../../gateway/system/clock.ts';

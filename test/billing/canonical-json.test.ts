@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { canonicalJson } from '../../gateway/billing/canonical-json.ts';
+import { canonicalJson } from '../../gateway/billing/formats/canonical-json.ts';
 
 // RFC 8785 §3.2.2 and §3.2.3
 test('gives the canonical forms of the RFC', () => {

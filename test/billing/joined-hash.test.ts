@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { joinedSha256 } from '../../gateway/billing/joined-hash.ts';
+import { joinedSha256 } from '../../gateway/billing/metering/joined-hash.ts';
 
 const whole = (texts: readonly string[], separator: string): string =>
   createHash('sha256').update(texts.join(separator), 'utf8').digest('hex');

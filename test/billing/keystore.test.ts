@@ -2,9 +2,9 @@ import { chmodSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { encryptKeystoreJsonSync, recoverAddress as ethersRecover, Wallet } from 'ethers';
 import { expect, test } from 'vitest';
-import { fromHex, keccak, toHex } from '../../gateway/billing/bytes.ts';
-import { deviceSigner, recoverAddress } from '../../gateway/billing/device-key.ts';
-import { createKeystore, decryptKey, encryptKey, openKeystore } from '../../gateway/billing/keystore.ts';
+import { fromHex, keccak, toHex } from '../../gateway/billing/formats/bytes.ts';
+import { deviceSigner, recoverAddress } from '../../gateway/billing/keys/device-key.ts';
+import { createKeystore, decryptKey, encryptKey, openKeystore } from '../../gateway/billing/keys/keystore.ts';
 import { temporaryFolder } from '../support/tmp.ts';
 
 const KEY = keccak(Buffer.from('a key for tests'));

@@ -5,7 +5,7 @@ import { expect, onTestFinished, test } from 'vitest';
 import { anvilBinary } from '../../adapters/devchain/anvil.ts';
 import { startDevChain } from '../../adapters/devchain/index.ts';
 import { createEvmChain } from '../../adapters/evm/index.ts';
-import { openReceiptFile, receiptTotals } from '../../gateway/billing/receipts.ts';
+import { openReceiptFile, receiptTotals } from '../../gateway/billing/receipts/receipts.ts';
 import { recordingLog } from '../support/log.ts';
 import { temporaryFolder } from '../support/tmp.ts';
 import { until } from '../support/until.ts';

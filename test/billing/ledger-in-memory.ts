@@ -1,5 +1,5 @@
-import { keccak, sameBytes, ZERO_WORD } from '../../gateway/billing/bytes.ts';
-import { batchHead, type Ledger } from '../../gateway/billing/documents.ts';
+import { keccak, sameBytes, ZERO_WORD } from '../../gateway/billing/formats/bytes.ts';
+import { batchHead, type Ledger } from '../../gateway/billing/formats/documents.ts';
 import type { Chain, ChainAnswer, ChainView, LedgerHead, PostFields } from '../../gateway/ports/chain.ts';
 
 export interface MemoryLedger extends Chain {

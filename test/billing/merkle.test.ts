@@ -2,10 +2,10 @@ import { readFileSync } from 'node:fs';
 import { AbiCoder, keccak256 } from 'ethers';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { keccak, toHex } from '../../gateway/billing/bytes.ts';
-import { leafOf } from '../../gateway/billing/documents.ts';
-import { merkleProof, merkleRoot, merkleTree } from '../../gateway/billing/merkle.ts';
-import { buildTree, packTree } from '../../gateway/billing/tree-builder.ts';
+import { keccak, toHex } from '../../gateway/billing/formats/bytes.ts';
+import { leafOf } from '../../gateway/billing/formats/documents.ts';
+import { merkleProof, merkleRoot, merkleTree } from '../../gateway/billing/formats/merkle.ts';
+import { buildTree, packTree } from '../../gateway/billing/posting/tree-builder.ts';
 import { testData } from '../support/data.ts';
 
 const SEED = 20260602;

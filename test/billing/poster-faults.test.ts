@@ -1,8 +1,8 @@
 import { createServer } from 'node:net';
 import { expect, onTestFinished, test } from 'vitest';
 import { anvilBinary } from '../../adapters/devchain/anvil.ts';
-import { toHex } from '../../gateway/billing/bytes.ts';
-import { receiptTotals, verifyReceipt } from '../../gateway/billing/receipts.ts';
+import { toHex } from '../../gateway/billing/formats/bytes.ts';
+import { receiptTotals, verifyReceipt } from '../../gateway/billing/receipts/receipts.ts';
 import { abiOf } from '../contracts-evm/chain.ts';
 import { temporaryFolder } from '../support/tmp.ts';
 import { FaultRig } from './fault-rig.ts';

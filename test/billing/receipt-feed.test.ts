@@ -1,6 +1,6 @@
 import { expect, onTestFinished, test } from 'vitest';
 import { BILLING_MODULE, createBilling, ReceiptFeed } from '../../gateway/billing/index.ts';
-import { listReceipts } from '../../gateway/billing/receipts.ts';
+import { listReceipts } from '../../gateway/billing/receipts/receipts.ts';
 import { configSchema } from '../../gateway/config/schema.ts';
 import { openStore } from '../../gateway/store/store.ts';
 import { systemClock } from '../../gateway/system/clock.ts';

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { requestId, requestKey } from '../../gateway/billing/request-key.ts';
+import { requestId, requestKey } from '../../gateway/billing/metering/request-key.ts';
 
 const SEED = 20260608;
 

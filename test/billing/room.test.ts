@@ -2,15 +2,20 @@ import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import type { BookKey } from '../../gateway/billing/book-rows.ts';
-import { keccak } from '../../gateway/billing/bytes.ts';
-import { deviceSigner } from '../../gateway/billing/device-key.ts';
-import { NO_LEDGER } from '../../gateway/billing/documents.ts';
-import { ChannelMeter } from '../../gateway/billing/meter.ts';
-import { Poster } from '../../gateway/billing/poster.ts';
-import { listReceipts, receiptTotals, showReceipt, verifyReceipt } from '../../gateway/billing/receipts.ts';
-import { Settler } from '../../gateway/billing/settler.ts';
-import type { Space } from '../../gateway/billing/space.ts';
-import { amountOf, DEFAULT_TARIFF } from '../../gateway/billing/tariff.ts';
+import { keccak } from '../../gateway/billing/formats/bytes.ts';
+import { NO_LEDGER } from '../../gateway/billing/formats/documents.ts';
+import { deviceSigner } from '../../gateway/billing/keys/device-key.ts';
+import { ChannelMeter } from '../../gateway/billing/metering/meter.ts';
+import type { Space } from '../../gateway/billing/metering/space.ts';
+import { Poster } from '../../gateway/billing/posting/poster.ts';
+import { Settler } from '../../gateway/billing/posting/settler.ts';
+import {
+  listReceipts,
+  receiptTotals,
+  showReceipt,
+  verifyReceipt,
+} from '../../gateway/billing/receipts/receipts.ts';
+import { amountOf, DEFAULT_TARIFF } from '../../gateway/billing/tariff/tariff.ts';
 import { recordingAlarms } from '../support/alarms.ts';
 import { manualClock } from '../support/clock.ts';
 import { recordingLog } from '../support/log.ts';

@@ -1,8 +1,13 @@
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { BILLING_MODULE, createBilling } from '../../gateway/billing/index.ts';
-import type { ChargeArgs } from '../../gateway/billing/metering-ops.ts';
-import { listReceipts, openReceiptFile, receiptTotals, showReceipt } from '../../gateway/billing/receipts.ts';
+import type { ChargeArgs } from '../../gateway/billing/metering/metering-ops.ts';
+import {
+  listReceipts,
+  openReceiptFile,
+  receiptTotals,
+  showReceipt,
+} from '../../gateway/billing/receipts/receipts.ts';
 import { textCodec } from '../../gateway/store/codecs.ts';
 import { openStore } from '../../gateway/store/store.ts';
 import { systemClock } from '../../gateway/system/clock.ts';

@@ -7,7 +7,7 @@ import {
   QUANTITIES,
   type Quantities,
   rate,
-} from '../../gateway/billing/tariff.ts';
+} from '../../gateway/billing/tariff/tariff.ts';
 
 const SEED = 20260604;
 /** `AIMX_VECTORS=1000000` for a long look. */

@@ -3,7 +3,12 @@ import { expect, onTestFinished, test } from 'vitest';
 import { startDevChain } from '../../adapters/devchain/index.ts';
 import { createEvmChain } from '../../adapters/evm/index.ts';
 import { createBilling } from '../../gateway/billing/index.ts';
-import { listReceipts, proofText, showReceipt, verifyProof } from '../../gateway/billing/receipts.ts';
+import {
+  listReceipts,
+  proofText,
+  showReceipt,
+  verifyProof,
+} from '../../gateway/billing/receipts/receipts.ts';
 import { systemClock } from '../../gateway/system/clock.ts';
 import { recordingAlarms } from '../support/alarms.ts';
 import { recordingLog } from '../support/log.ts';

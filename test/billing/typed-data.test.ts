@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { TypedDataEncoder } from 'ethers';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { fromHex, toHex } from '../../gateway/billing/bytes.ts';
+import { fromHex, toHex } from '../../gateway/billing/formats/bytes.ts';
 import {
   BILLING_TYPES,
   batchDigest,
@@ -13,14 +13,14 @@ import {
   headDigest,
   receiptHash,
   separatorOf,
-} from '../../gateway/billing/documents.ts';
+} from '../../gateway/billing/formats/documents.ts';
 import {
   digest,
   domainSeparator,
   encodeType,
   hashStruct,
   type Types,
-} from '../../gateway/billing/typed-data.ts';
+} from '../../gateway/billing/formats/typed-data.ts';
 import { testData } from '../support/data.ts';
 
 const SEED = 20260601;

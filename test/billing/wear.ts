@@ -1,10 +1,10 @@
 import { rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { NO_LEDGER } from '../../gateway/billing/documents.ts';
-import { ChannelMeter } from '../../gateway/billing/meter.ts';
-import { DEFAULT_MAX_BYTES } from '../../gateway/billing/space.ts';
-import { DEFAULT_TARIFF } from '../../gateway/billing/tariff.ts';
+import { NO_LEDGER } from '../../gateway/billing/formats/documents.ts';
+import { ChannelMeter } from '../../gateway/billing/metering/meter.ts';
+import { DEFAULT_MAX_BYTES } from '../../gateway/billing/metering/space.ts';
+import { DEFAULT_TARIFF } from '../../gateway/billing/tariff/tariff.ts';
 import { manualClock } from '../support/clock.ts';
 import { moduleStore } from './harness.ts';
 import { use } from './uses.ts';

@@ -2,7 +2,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { startDevChain } from '../../adapters/devchain/index.ts';
-import { createKeystore, openKeystore } from '../../gateway/billing/keystore.ts';
+import { createKeystore, openKeystore } from '../../gateway/billing/keys/keystore.ts';
 import { runCli } from '../../gateway/commands/cli.ts';
 import { recordingLog } from '../support/log.ts';
 import { recordingTerminal } from '../support/terminal.ts';

@@ -1,5 +1,5 @@
 import { type Contract, keccak256, type TypedDataDomain, toUtf8Bytes, type Wallet } from 'ethers';
-import { BILLING_TYPES, billingDomain, type DocumentType } from '../../gateway/billing/documents.ts';
+import { BILLING_TYPES, billingDomain, type DocumentType } from '../../gateway/billing/formats/documents.ts';
 import type { TestChain } from './chain.ts';
 
 export const HOUR = 3600;

@@ -1,13 +1,13 @@
 import { keccak256, type TypedDataDomain, toUtf8Bytes, type Wallet } from 'ethers';
 import { describe, expect, test } from 'vitest';
-import { fromHex, toHex } from '../../gateway/billing/bytes.ts';
+import { fromHex, toHex } from '../../gateway/billing/formats/bytes.ts';
 import {
   BILLING_TYPES,
   batchHead,
   billingDomain,
   channelId,
   separatorOf,
-} from '../../gateway/billing/documents.ts';
+} from '../../gateway/billing/formats/documents.ts';
 import { abiOf, revertOf, sharedChain, type TestChain } from './chain.ts';
 
 const ZERO = `0x${'0'.repeat(64)}`;

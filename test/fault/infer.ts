@@ -15,7 +15,7 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { pathToFileURL } from 'node:url';
 import mqtt from 'mqtt';
-import { listReceipts, openReceiptFile } from '../../gateway/billing/receipts.ts';
+import { listReceipts, openReceiptFile } from '../../gateway/billing/receipts/receipts.ts';
 import { storeModule } from '../../gateway/serving/store-module.ts';
 import { seededRandom } from '../../models/training/random.ts';
 import {

@@ -2,9 +2,15 @@ import { createWriteStream } from 'node:fs';
 import { resolve } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { csvHeader, csvRow, exportProofs, exportReceipts, type Period } from '../../billing/export.ts';
-import type { ReceiptReader } from '../../billing/receipts.ts';
-import { Statement } from '../../billing/statement.ts';
+import {
+  csvHeader,
+  csvRow,
+  exportProofs,
+  exportReceipts,
+  type Period,
+} from '../../billing/receipts/export.ts';
+import type { ReceiptReader } from '../../billing/receipts/receipts.ts';
+import { Statement } from '../../billing/receipts/statement.ts';
 import { GatewayError } from '../../errors.ts';
 import type { CommandContext, ExitCode } from '../command.ts';
 import { withReader } from './reader.ts';

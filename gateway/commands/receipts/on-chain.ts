@@ -1,5 +1,5 @@
 import { findPosted } from '../../../adapters/registry.ts';
-import type { ClaimedBatch } from '../../billing/verify-export.ts';
+import type { ClaimedBatch } from '../../billing/receipts/verify-export.ts';
 import { asGatewayError, GatewayError } from '../../errors.ts';
 
 /** Batches that the chain has, and the first that it has not. */

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { openReceiptFile, type ReceiptReader } from '../../billing/receipts.ts';
+import { openReceiptFile, type ReceiptReader } from '../../billing/receipts/receipts.ts';
 import { GatewayError } from '../../errors.ts';
 import type { CommandContext } from '../command.ts';
 

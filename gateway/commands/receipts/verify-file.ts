@@ -1,6 +1,6 @@
 import { closeSync, createReadStream, openSync, readSync } from 'node:fs';
 import { createInterface } from 'node:readline';
-import { verifyExport } from '../../billing/verify-export.ts';
+import { verifyExport } from '../../billing/receipts/verify-export.ts';
 import type { CommandContext, ExitCode } from '../command.ts';
 import { count } from '../ui/format.ts';
 import { lookOnChain, onChainText } from './on-chain.ts';

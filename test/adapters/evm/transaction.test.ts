@@ -3,8 +3,8 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { encodePost } from '../../../adapters/evm/index.ts';
 import { createdAddress, signTransaction } from '../../../adapters/evm/transaction.ts';
-import { keccak, toHex } from '../../../gateway/billing/bytes.ts';
-import { deviceSigner } from '../../../gateway/billing/device-key.ts';
+import { keccak, toHex } from '../../../gateway/billing/formats/bytes.ts';
+import { deviceSigner } from '../../../gateway/billing/keys/device-key.ts';
 
 const SEED = 20260605;
 const signer = deviceSigner(keccak(Buffer.from('a key for tests')));

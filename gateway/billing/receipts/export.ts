@@ -1,6 +1,6 @@
-import { toHex } from './bytes.ts';
-import { parseUsage } from './measure.ts';
-import { QUANTITIES, type Quantities } from './quantities.ts';
+import { toHex } from '../formats/bytes.ts';
+import { parseUsage } from '../metering/measure.ts';
+import { QUANTITIES, type Quantities } from '../tariff/quantities.ts';
 import type { ExportedRow, ExportFilter } from './receipt-queries.ts';
 import { aimx, proofText, type ReceiptReader, showReceipt } from './receipts.ts';
 

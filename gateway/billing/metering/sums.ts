@@ -1,12 +1,12 @@
 import { hash } from 'node:crypto';
 import type { DatabaseSync } from 'node:sqlite';
+import type { BookRow, ChannelRow } from '../book-rows.ts';
+import { keccak, utf8, ZERO_WORD } from '../formats/bytes.ts';
+import { all, one, run } from '../statements.ts';
+import type { Quantities, Tariff } from '../tariff/tariff.ts';
 import { append, billedBody, keepPreimage, readTariff } from './append.ts';
-import type { BookRow, ChannelRow } from './book-rows.ts';
-import { keccak, utf8, ZERO_WORD } from './bytes.ts';
 import type { Measured, SharedUse } from './measure.ts';
 import type { ChargeTime } from './metering-ops.ts';
-import { all, one, run } from './statements.ts';
-import type { Quantities, Tariff } from './tariff.ts';
 
 /**
  * Sums of uses. While receipts that wait for the chain (or uses that wait for the time) take too much room, uses are

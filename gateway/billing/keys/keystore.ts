@@ -4,9 +4,9 @@ import { mkdir, open, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { secp256k1 } from '@noble/curves/secp256k1.js';
 import { z } from 'zod';
-import { GatewayError } from '../errors.ts';
-import type { Signer } from '../ports/chain.ts';
-import { fromHex, keccak, sameBytes } from './bytes.ts';
+import { GatewayError } from '../../errors.ts';
+import type { Signer } from '../../ports/chain.ts';
+import { fromHex, keccak, sameBytes } from '../formats/bytes.ts';
 import { deviceSigner } from './device-key.ts';
 
 /** Device keys at rest: Ethereum keystore V3 (Web3 Secret Storage): scrypt, AES-128-CTR, Keccak MAC. */

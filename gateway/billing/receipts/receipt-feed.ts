@@ -1,8 +1,8 @@
-import type { Clock } from '../ports/clock.ts';
-import type { Log } from '../ports/log.ts';
-import type { JournalStream, NewRecord, StateRow, Store } from '../store/types.ts';
-import { Backoff, LOCAL } from '../system/backoff.ts';
-import { toHex } from './bytes.ts';
+import type { Clock } from '../../ports/clock.ts';
+import type { Log } from '../../ports/log.ts';
+import type { JournalStream, NewRecord, StateRow, Store } from '../../store/types.ts';
+import { Backoff, LOCAL } from '../../system/backoff.ts';
+import { toHex } from '../formats/bytes.ts';
 import type { FedRow } from './receipt-queries.ts';
 import { aimx } from './receipts.ts';
 

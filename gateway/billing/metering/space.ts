@@ -1,5 +1,5 @@
 import type { DatabaseSync } from 'node:sqlite';
-import { all, one } from './statements.ts';
+import { all, one } from '../statements.ts';
 
 /**
  * How much room billing takes, and what follows from it. Sizes are sums of row sizes kept in `bytes_to`, a little on the

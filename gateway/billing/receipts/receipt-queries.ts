@@ -1,11 +1,11 @@
 import type { DatabaseSync } from 'node:sqlite';
-import { type BookKey, findBook, totalOf } from './book-rows.ts';
-import { type BatchRow, rangeOf, type TxRow } from './outbox-ops.ts';
-import { requestId, requestKey } from './request-key.ts';
-import { backlog } from './space.ts';
-import { all, one } from './statements.ts';
-import { sumsEnded } from './sums.ts';
-import { type PackedTree, packTree } from './tree-builder.ts';
+import { type BookKey, findBook, totalOf } from '../book-rows.ts';
+import { requestId, requestKey } from '../metering/request-key.ts';
+import { backlog } from '../metering/space.ts';
+import { sumsEnded } from '../metering/sums.ts';
+import { type BatchRow, rangeOf, type TxRow } from '../posting/outbox-ops.ts';
+import { type PackedTree, packTree } from '../posting/tree-builder.ts';
+import { all, one } from '../statements.ts';
 
 /** Read-only looks at channels, receipts and batches. They also run on a database that no gateway has open. */
 

@@ -1,10 +1,10 @@
 import { z } from 'zod';
-import { GatewayError } from '../errors.ts';
-import { keccak, utf8 } from './bytes.ts';
-import { canonicalJson } from './canonical-json.ts';
+import { GatewayError } from '../../errors.ts';
+import { keccak, utf8 } from '../formats/bytes.ts';
+import { canonicalJson } from '../formats/canonical-json.ts';
+import { type Factor, factorOf, factorSchema, PPM } from './hours.ts';
 import { QUANTITIES, type Quantities, type Quantity } from './quantities.ts';
-import { type Factor, factorOf, factorSchema, PPM } from './tariff-hours.ts';
-import { costOf, type Price, tiersSchema, units } from './tariff-tiers.ts';
+import { costOf, type Price, tiersSchema, units } from './tiers.ts';
 
 export { QUANTITIES, type Quantities } from './quantities.ts';
 

@@ -1,14 +1,14 @@
 import { randomUUID } from 'node:crypto';
-import type { Clock } from '../ports/clock.ts';
-import type { ChargeOptions, Meter, Usage } from '../ports/meter.ts';
-import type { ModuleOp } from '../store/types.ts';
-import type { BookKey, ChannelKey } from './book-rows.ts';
-import { keccak, toHex, utf8 } from './bytes.ts';
-import { canonicalJson } from './canonical-json.ts';
-import { type ChannelConfig, channelId, separatorOf } from './documents.ts';
+import type { Clock } from '../../ports/clock.ts';
+import type { ChargeOptions, Meter, Usage } from '../../ports/meter.ts';
+import type { ModuleOp } from '../../store/types.ts';
+import type { BookKey, ChannelKey } from '../book-rows.ts';
+import { keccak, toHex, utf8 } from '../formats/bytes.ts';
+import { canonicalJson } from '../formats/canonical-json.ts';
+import { type ChannelConfig, channelId, separatorOf } from '../formats/documents.ts';
+import type { Tariff } from '../tariff/tariff.ts';
 import { share } from './measure.ts';
 import type { ChargeArgs } from './metering-ops.ts';
-import type { Tariff } from './tariff.ts';
 
 export interface MeterOptions {
   readonly book: BookKey;

@@ -1,4 +1,4 @@
-import { canonicalJson } from './canonical-json.ts';
+import { canonicalJson } from '../formats/canonical-json.ts';
 import { proofSchema, type ReceiptProof, type Verdict, verifyProof } from './proof.ts';
 
 /** What a file of proofs, one a line, comes to. */

@@ -1,6 +1,6 @@
 import { Worker } from 'node:worker_threads';
-import { leafOf } from './documents.ts';
-import { merkleTree } from './merkle.ts';
+import { leafOf } from '../formats/documents.ts';
+import { merkleTree } from '../formats/merkle.ts';
 import type { RangeRow } from './outbox-ops.ts';
 
 /** A batch's Merkle tree, packed as the store keeps it. */

@@ -1,14 +1,14 @@
 import type { DatabaseSync } from 'node:sqlite';
-import { GatewayError } from '../errors.ts';
-import { type BookRow, type ChannelRow, newestOf } from './book-rows.ts';
-import { keccak, utf8 } from './bytes.ts';
-import { receiptHash, separatorOf } from './documents.ts';
+import { GatewayError } from '../../errors.ts';
+import { type BookRow, type ChannelRow, newestOf } from '../book-rows.ts';
+import { keccak, utf8 } from '../formats/bytes.ts';
+import { receiptHash, separatorOf } from '../formats/documents.ts';
+import { one, run } from '../statements.ts';
+import { type Counted, parseTariff, rate, type Tariff } from '../tariff/tariff.ts';
 import { HEAD_EVERY } from './limits.ts';
 import { ioHash, ioSalt, type Measured, usageText } from './measure.ts';
 import { requestKey } from './request-key.ts';
 import { HEAD_BYTES, LEAF_BYTES, receiptBytes } from './space.ts';
-import { one, run } from './statements.ts';
-import { type Counted, parseTariff, rate, type Tariff } from './tariff.ts';
 
 /** A ledger's total is 128 bits wide; with this much per channel the 10,000 that a gateway may have fit it. */
 const MAX_CUMULATIVE = (2n ** 128n - 1n) / 10_000n;

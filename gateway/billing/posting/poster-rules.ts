@@ -1,5 +1,5 @@
-import type { ChainView } from '../ports/chain.ts';
-import { sameBytes } from './bytes.ts';
+import type { ChainView } from '../../ports/chain.ts';
+import { sameBytes } from '../formats/bytes.ts';
 import type { BatchRow, InFlight, Outbox } from './outbox-ops.ts';
 
 /**

@@ -1,6 +1,6 @@
 import type { DatabaseSync } from 'node:sqlite';
+import { all, one } from '../statements.ts';
 import { books } from './receipt-queries.ts';
-import { all, one } from './statements.ts';
 
 /** How a device's book stands with the chain, as the database knows it. */
 export interface LedgerRow {

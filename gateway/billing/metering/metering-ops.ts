@@ -1,12 +1,12 @@
 import type { DatabaseSync } from 'node:sqlite';
-import { GatewayError } from '../errors.ts';
-import type { Usage } from '../ports/meter.ts';
+import { GatewayError } from '../../errors.ts';
+import type { Usage } from '../../ports/meter.ts';
+import { type BookKey, type ChannelKey, type ChannelRow, openBook, openChannel } from '../book-rows.ts';
+import { fromHex, sameBytes } from '../formats/bytes.ts';
+import { one, run } from '../statements.ts';
 import { append, billedBody, readTariff } from './append.ts';
-import { type BookKey, type ChannelKey, type ChannelRow, openBook, openChannel } from './book-rows.ts';
-import { fromHex, sameBytes } from './bytes.ts';
 import { type Measured, measure, measureShared, type SharedUse, share } from './measure.ts';
 import { backlog, pendingIsLong } from './space.ts';
-import { one, run } from './statements.ts';
 import { addUp, closeSums } from './sums.ts';
 
 /** What the writer thread does to bill: it alone knows the newest hash, seq and total of each channel. */

@@ -1,7 +1,6 @@
 import { z } from 'zod';
-import { fromHex, keccak, sameBytes, toHex, utf8, ZERO_WORD } from './bytes.ts';
-import { canonicalJson } from './canonical-json.ts';
-import { recoverAddress } from './device-key.ts';
+import { fromHex, keccak, sameBytes, toHex, utf8, ZERO_WORD } from '../formats/bytes.ts';
+import { canonicalJson } from '../formats/canonical-json.ts';
 import {
   batchDigest,
   batchHead,
@@ -11,11 +10,12 @@ import {
   type Receipt,
   receiptHash,
   separatorOf,
-} from './documents.ts';
-import { HEAD_EVERY } from './limits.ts';
-import { ioHash, parseUsage } from './measure.ts';
-import { merkleRoot } from './merkle.ts';
-import { type Counted, parseTariff, rate, type Tariff } from './tariff.ts';
+} from '../formats/documents.ts';
+import { merkleRoot } from '../formats/merkle.ts';
+import { recoverAddress } from '../keys/device-key.ts';
+import { HEAD_EVERY } from '../metering/limits.ts';
+import { ioHash, parseUsage } from '../metering/measure.ts';
+import { type Counted, parseTariff, rate, type Tariff } from '../tariff/tariff.ts';
 
 /**
  * A receipt's proof: one JSON document (RFC 8785, one line) that anyone can check without a database or a chain. Each

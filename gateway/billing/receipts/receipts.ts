@@ -1,10 +1,10 @@
 import { DatabaseSync } from 'node:sqlite';
-import { GatewayError } from '../errors.ts';
-import { fromHex, sameBytes, toHex, ZERO_WORD } from './bytes.ts';
-import { ioHash, ioSalt, parseUsage } from './measure.ts';
+import { GatewayError } from '../../errors.ts';
+import { fromHex, sameBytes, toHex, ZERO_WORD } from '../formats/bytes.ts';
+import { ioHash, ioSalt, parseUsage } from '../metering/measure.ts';
+import { storeModule } from '../store-module.ts';
 import { proofText, type ReceiptProof, type Verdict, verifyProof } from './proof.ts';
 import { type BooksRow, type Evidence, type ListedRow, type ListFilter, placeOf } from './receipt-queries.ts';
-import { storeModule } from './store-module.ts';
 
 export { proofText, type ReceiptProof, type Verdict, verifyProof } from './proof.ts';
 export type { BooksRow, ListFilter } from './receipt-queries.ts';

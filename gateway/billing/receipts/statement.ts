@@ -1,5 +1,5 @@
-import { barChart, columnChart, escapeHtml } from '../html/charts.ts';
-import { htmlPage } from '../html/page.ts';
+import { barChart, columnChart, escapeHtml } from '../../html/charts.ts';
+import { htmlPage } from '../../html/page.ts';
 import type { ExportedReceipt, Period } from './export.ts';
 import { aimx } from './receipts.ts';
 

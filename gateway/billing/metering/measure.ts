@@ -1,9 +1,9 @@
 import { hash } from 'node:crypto';
-import type { Usage } from '../ports/meter.ts';
-import { keccak, utf8 } from './bytes.ts';
-import { canonicalJson } from './canonical-json.ts';
+import type { Usage } from '../../ports/meter.ts';
+import { keccak, utf8 } from '../formats/bytes.ts';
+import { canonicalJson } from '../formats/canonical-json.ts';
+import type { Counted, Quantities } from '../tariff/tariff.ts';
 import { joinedSha256 } from './joined-hash.ts';
-import type { Counted, Quantities } from './tariff.ts';
 
 /** A use reduced to what its receipt needs; request and answer survive as hashes only. */
 export interface Measured {

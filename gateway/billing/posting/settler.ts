@@ -1,18 +1,18 @@
-import type { Alarms } from '../ports/alarms.ts';
-import type { Signer } from '../ports/chain.ts';
-import type { Clock } from '../ports/clock.ts';
-import type { Log } from '../ports/log.ts';
-import { Backoff, type Schedule } from '../system/backoff.ts';
-import type { BookKey } from './book-rows.ts';
-import { toHex } from './bytes.ts';
-import { headDigest, separatorOf } from './documents.ts';
-import { BOOT } from './meter.ts';
-import type { ChargeTime, FinaliseArgs, SignArgs } from './metering-ops.ts';
+import type { Alarms } from '../../ports/alarms.ts';
+import type { Signer } from '../../ports/chain.ts';
+import type { Clock } from '../../ports/clock.ts';
+import type { Log } from '../../ports/log.ts';
+import { Backoff, type Schedule } from '../../system/backoff.ts';
+import type { BookKey } from '../book-rows.ts';
+import { toHex } from '../formats/bytes.ts';
+import { headDigest, separatorOf } from '../formats/documents.ts';
+import { BOOT } from '../metering/meter.ts';
+import type { ChargeTime, FinaliseArgs, SignArgs } from '../metering/metering-ops.ts';
+import type { PruneArgs } from '../metering/prune-op.ts';
+import { FULL, type Space } from '../metering/space.ts';
+import type { UnsignedHead } from '../receipts/receipt-queries.ts';
+import type { Tariff } from '../tariff/tariff.ts';
 import type { BillingStore, Poster, Round } from './poster.ts';
-import type { PruneArgs } from './prune-op.ts';
-import type { UnsignedHead } from './receipt-queries.ts';
-import { FULL, type Space } from './space.ts';
-import type { Tariff } from './tariff.ts';
 
 export interface SettlerParts {
   readonly store: BillingStore;

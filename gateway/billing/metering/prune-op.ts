@@ -1,6 +1,6 @@
 import type { DatabaseSync } from 'node:sqlite';
+import { all, one, run } from '../statements.ts';
 import { FULL, settledTo, space } from './space.ts';
-import { all, one, run } from './statements.ts';
 
 export interface PruneArgs {
   /** Receipts stored before this time (ms) may go. */

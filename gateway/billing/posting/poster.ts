@@ -1,9 +1,9 @@
-import type { Chain, ChainAnswer, ChainView, Signer } from '../ports/chain.ts';
-import type { Clock } from '../ports/clock.ts';
-import type { Transaction } from '../store/types.ts';
-import type { BookKey } from './book-rows.ts';
-import { toHex } from './bytes.ts';
-import { batchDigest, batchHead, separatorOf } from './documents.ts';
+import type { Chain, ChainAnswer, ChainView, Signer } from '../../ports/chain.ts';
+import type { Clock } from '../../ports/clock.ts';
+import type { Transaction } from '../../store/types.ts';
+import type { BookKey } from '../book-rows.ts';
+import { toHex } from '../formats/bytes.ts';
+import { batchDigest, batchHead, separatorOf } from '../formats/documents.ts';
 import type { Drift, InFlight, Outbox, RangeRow, SealArgs, SignedArgs } from './outbox-ops.ts';
 import { nextStep, type PosterRules, type PosterStep } from './poster-rules.ts';
 import { buildTree } from './tree-builder.ts';

@@ -1,7 +1,7 @@
 import type { DatabaseSync } from 'node:sqlite';
-import { type BookKey, findBook, newestOf, openBook } from './book-rows.ts';
-import { sameBytes, ZERO_WORD } from './bytes.ts';
-import { all, one, run } from './statements.ts';
+import { type BookKey, findBook, newestOf, openBook } from '../book-rows.ts';
+import { sameBytes, ZERO_WORD } from '../formats/bytes.ts';
+import { all, one, run } from '../statements.ts';
 
 /** The outbox of batches: what the poster reads and what it writes. The rows say what was tried; the chain says what is. */
 

@@ -1,6 +1,6 @@
 import { secp256k1 } from '@noble/curves/secp256k1.js';
-import type { Signer } from '../ports/chain.ts';
-import { keccak, toHex } from './bytes.ts';
+import type { Signer } from '../../ports/chain.ts';
+import { keccak, toHex } from '../formats/bytes.ts';
 
 /** A signer for a 32-byte secp256k1 private key. */
 export function deviceSigner(privateKey: Uint8Array): Signer {
