@@ -8,14 +8,24 @@ const MAX_CHARACTERS = 32 * 1024 * 1024;
 /** Results read back per pipeline at the start. */
 const REFILL = 20_000;
 
-/** Separates pipeline and device in a key; neither may contain it. */
-const SEPARATOR = '\n';
+/** The newest result of one device in one pipeline; a link of the line in which the least recently written is first. */
+interface Latest {
+  readonly pipeline: string;
+  readonly device: string;
+  json: string;
+  earlier: Latest | undefined;
+  later: Latest | undefined;
+}
 
 /** The newest result per pipeline and device, least recently written forgotten first. Holds nothing a restart loses. */
 export class LatestResults implements ResultFeed {
   readonly #pipelines: readonly string[];
   readonly #log: Log;
-  readonly #latest = new Map<string, string>();
+  /** By pipeline, then by device. */
+  readonly #latest = new Map<string, Map<string, Latest>>();
+  #first: Latest | undefined;
+  #last: Latest | undefined;
+  #results = 0;
   readonly #listeners = new Set<(pipeline: string, device: string, json: string) => void>();
   #characters = 0;
 
@@ -25,7 +35,7 @@ export class LatestResults implements ResultFeed {
   }
 
   latest(pipeline: string, device: string): string | undefined {
-    return this.#latest.get(pipeline + SEPARATOR + device);
+    return this.#latest.get(pipeline)?.get(device)?.json;
   }
 
   pipelines(): readonly string[] {
@@ -33,10 +43,7 @@ export class LatestResults implements ResultFeed {
   }
 
   devices(pipeline: string): readonly string[] {
-    const prefix = pipeline + SEPARATOR;
-    const devices: string[] = [];
-    for (const key of this.#latest.keys()) if (key.startsWith(prefix)) devices.push(key.slice(prefix.length));
-    return devices;
+    return [...(this.#latest.get(pipeline)?.keys() ?? [])];
   }
 
   subscribe(listener: (pipeline: string, device: string, json: string) => void): () => void {
@@ -69,18 +76,46 @@ export class LatestResults implements ResultFeed {
   }
 
   #keep(pipeline: string, device: string, json: string): void {
-    const key = pipeline + SEPARATOR + device;
-    const before = this.#latest.get(key);
-    if (before !== undefined) {
-      this.#characters -= before.length;
-      this.#latest.delete(key);
+    let devices = this.#latest.get(pipeline);
+    if (devices === undefined) {
+      devices = new Map();
+      this.#latest.set(pipeline, devices);
     }
-    this.#latest.set(key, json);
+    let one = devices.get(device);
+    if (one === undefined) {
+      one = { pipeline, device, json, earlier: undefined, later: undefined };
+      devices.set(device, one);
+      this.#results++;
+    } else {
+      this.#characters -= one.json.length;
+      this.#unlink(one);
+      one.json = json;
+    }
     this.#characters += json.length;
-    while (this.#latest.size > MAX_RESULTS || this.#characters > MAX_CHARACTERS) {
-      const [oldest, text] = this.#latest.entries().next().value!;
-      this.#latest.delete(oldest);
-      this.#characters -= text.length;
-    }
+    this.#append(one);
+    while (this.#results > MAX_RESULTS || this.#characters > MAX_CHARACTERS) this.#forget(this.#first!);
+  }
+
+  #forget(one: Latest): void {
+    this.#unlink(one);
+    this.#latest.get(one.pipeline)!.delete(one.device);
+    this.#results--;
+    this.#characters -= one.json.length;
+  }
+
+  #append(one: Latest): void {
+    one.earlier = this.#last;
+    if (this.#last === undefined) this.#first = one;
+    else this.#last.later = one;
+    this.#last = one;
+  }
+
+  #unlink(one: Latest): void {
+    if (one.earlier === undefined) this.#first = one.later;
+    else one.earlier.later = one.later;
+    if (one.later === undefined) this.#last = one.earlier;
+    else one.later.earlier = one.earlier;
+    one.earlier = undefined;
+    one.later = undefined;
   }
 }
