@@ -36,6 +36,8 @@ export interface JournalWindows {
 const MAX_DEVICES = 1000;
 /** A pause of so many usual intervals ends a window, so that none spans it. */
 const PAUSE = 20;
+/** Readings timed by their arrival come in bursts: what is shorter is no pause. */
+const SHORT_PAUSE_MS = 1000;
 
 /** Windows of a stream, in order of time per device, from at most `maxRows` of the newest rows. */
 export async function readWindows(request: WindowRequest): Promise<JournalWindows> {
@@ -95,7 +97,7 @@ class Cutter {
     const strand = this.#strand(device, time);
     if (strand === undefined) return;
     const pause = time - strand.last;
-    if (strand.interval > 0 && pause > PAUSE * strand.interval) strand.filled = 0;
+    if (pause > Math.max(SHORT_PAUSE_MS, PAUSE * strand.interval)) strand.filled = 0;
     strand.interval = strand.interval === 0 ? pause : strand.interval + (pause - strand.interval) / 16;
     strand.last = time;
     const rows = this.#columns.rows(value);

@@ -34,6 +34,7 @@ export const list: Subcommand = async (context) => {
     ...lifeOf(nameOf(manifest)),
     runtime: manifest.runtime,
     features: manifest.features,
+    columns: manifest.columns ?? null,
     rows: manifest.rows ?? null,
     intendedUse: manifest.card.intendedUse,
     folder,
@@ -45,7 +46,7 @@ export const list: Subcommand = async (context) => {
         { title: 'MODEL', value: (r) => `${r.name}@${r.version}` },
         { title: 'STATE', value: (r) => stateText(r) },
         { title: 'RUNTIME', value: (r) => r.runtime },
-        { title: 'COLUMNS', value: (r) => r.features.join(',') || 'any one' },
+        { title: 'COLUMNS', value: (r) => columnsText(r) },
         { title: 'ROWS', value: (r) => r.rows ?? 'any', align: 'right' },
         { title: 'FOR', value: (r) => r.intendedUse.split('\n')[0]?.slice(0, 60) },
       ]),
@@ -55,6 +56,12 @@ export const list: Subcommand = async (context) => {
   );
   return broken.length === 0 ? 0 : 1;
 };
+
+const columnsText = ({
+  features,
+  columns,
+}: Pick<Bundle['manifest'], 'features'> & { columns: Bundle['manifest']['columns'] | null }): string =>
+  columns ? `${columns.min} to ${columns.max}` : features.join(',') || 'any one';
 
 export const show: Subcommand = async (context, words) => {
   const only = theWord(words, 'models show NAME[@VERSION]');
