@@ -52,7 +52,7 @@ export interface HttpServer {
   inject: FastifyInstance['inject'];
 }
 
-/** Requests of this interface are small; readings come in over MQTT and CoAP. */
+/** Requests of the API are small; routes for readings and inference have limits of their own. */
 const BODY_LIMIT = 64 * 1024;
 const HEADER_LIMIT = 16 * 1024;
 const REQUEST_TIMEOUT_MS = 10_000;

@@ -66,10 +66,6 @@ export function needNumbers({ datatype }: TensorType, key = 'inputs'): void {
   if (datatype === 'BYTES') throw wrong(key, 'expected numbers, found BYTES');
 }
 
-/** Copies of elements `[from, to)` of data, of the same kind. */
-export const sliceData = (data: TensorData, from: number, to: number): TensorData =>
-  data.slice(from, to) as TensorData;
-
 /** An empty container of the same kind for `length` elements. */
 export function sameKind(data: TensorData, length: number): TensorData {
   if (isBytes(data)) return new Array<Uint8Array>(length);

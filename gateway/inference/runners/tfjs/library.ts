@@ -17,6 +17,9 @@ export interface TfjsLibrary {
   readonly reason: string;
 }
 
+/** Used when somebody has installed it: its last release needs help on new versions of Node.js and downloads a library. */
+const NATIVE = '@tensorflow/tfjs-node';
+
 let loaded: Promise<TfjsLibrary> | undefined;
 
 /** Loads TensorFlow.js with the fastest backend that works here; rejects with MODEL_RUNTIME when none does. */
@@ -52,20 +55,20 @@ async function load(): Promise<TfjsLibrary> {
 function loadNative(): TfjsLibrary | string {
   const require = createRequire(import.meta.url);
   try {
-    require.resolve('@tensorflow/tfjs-node');
+    require.resolve(NATIVE);
   } catch {
-    return '@tensorflow/tfjs-node is not installed';
+    return `${NATIVE} is not installed`;
   }
   try {
     // Its last release calls these; Node.js 23 has removed them.
     const old = util as unknown as Record<string, (value: unknown) => boolean>;
     old.isNullOrUndefined ??= (value) => value === null || value === undefined;
     old.isArray ??= Array.isArray;
-    const all = require('@tensorflow/tfjs-node') as Tf & Converter & Layers;
+    const all = require(NATIVE) as Tf & Converter & Layers;
     const { loadGraphModel, loadLayersModel } = all;
     return { tf: all, loadGraphModel, loadLayersModel, backend: 'tensorflow', reason: 'tfjs-node loads' };
   } catch (error) {
-    return `@tensorflow/tfjs-node cannot be loaded: ${firstLine(error)}`;
+    return `${NATIVE} cannot be loaded: ${firstLine(error)}`;
   }
 }
 
