@@ -2,7 +2,6 @@ import { GatewayError } from '../../errors.ts';
 import type { LoadedModel, ModelRunner } from '../../ports/model-runner.ts';
 import type { ModelPlan } from '../plan.ts';
 import { createRunners } from '../runners/index.ts';
-import { loadGraph } from './graph.ts';
 
 type Runners = ReadonlyMap<string, ModelRunner>;
 
@@ -12,7 +11,7 @@ export async function loadModel(plan: ModelPlan): Promise<LoadedModel> {
   if (remote) return (await import('../runners/remote/index.ts')).loadRemote(remote, settings);
   const runners = createRunners(settings);
   const load = (name: string, path: string): Promise<LoadedModel> => runnerOf(runners, name).load(path);
-  return graph ? loadGraph(graph, inputs, load) : load(runtime, file);
+  return graph ? (await import('./graph.ts')).loadGraph(graph, inputs, load) : load(runtime, file);
 }
 
 /** The runner of a runtime; throws MODEL_RUNTIME when there is none. */
