@@ -102,8 +102,12 @@ export class Metrics {
     this.#counter('aimx_mqtt_turned_away_total', 'What bounds of the MQTT broker refused', ['what'], (s) =>
       Object.entries(s.turnedAway).map(([what, count]) => [count, { what }]),
     );
-    this.#counter('aimx_requests_total', 'Inference requests from outside, by their end', ['end'], (s) =>
-      (['answered', 'failed', 'shed', 'repeated'] as const).map((end) => [s.requests[end], { end }]),
+    this.#counter(
+      'aimx_requests_total',
+      'Inference requests from outside, by what became of them',
+      ['what'],
+      (s) =>
+        (['answered', 'failed', 'shed', 'repeated'] as const).map((what) => [s.requests[what], { what }]),
     );
     this.#gauge('aimx_requests_in_flight', 'Inference requests waiting for their answer', [], (s) => [
       [s.requests.inFlight],

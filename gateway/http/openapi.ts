@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { type DocumentedRoute, INFERENCE_API, INFERENCE_FAILURE } from './inference-api.ts';
 import type { ApiRoute } from './routes.ts';
 
 const errorBody = z.object({
@@ -17,6 +18,9 @@ export function openApi(routes: readonly ApiRoute[], version: string): object {
   for (const route of routes) {
     const path = route.path.replaceAll(/:(\w+)/g, '{$1}');
     paths[path] = { ...paths[path], [route.method.toLowerCase()]: operation(route) };
+  }
+  for (const route of INFERENCE_API) {
+    paths[route.path] = { ...paths[route.path], [route.method]: documented(route) };
   }
   return {
     openapi: '3.1.0',
@@ -46,8 +50,23 @@ function operation(route: ApiRoute): object {
   };
 }
 
-function pathParameters(route: ApiRoute): object[] {
-  return [...route.path.matchAll(/:(\w+)/g)].map((match) => ({
+function documented({ summary, open, path, body, answer }: DocumentedRoute): object {
+  return {
+    summary,
+    ...(open ? { security: [] } : {}),
+    parameters: named([...path.matchAll(/\{(\w+)\}/g)]),
+    ...(body ? { requestBody: { required: true, content: json(body, 'input') } } : {}),
+    responses: {
+      '200': { description: 'Done', content: json(answer, 'output') },
+      default: { description: 'Error', content: json(INFERENCE_FAILURE, 'output') },
+    },
+  };
+}
+
+const pathParameters = (route: ApiRoute): object[] => named([...route.path.matchAll(/:(\w+)/g)]);
+
+function named(matches: readonly RegExpExecArray[]): object[] {
+  return matches.map((match) => ({
     name: match[1],
     in: 'path',
     required: true,
