@@ -98,11 +98,14 @@ export async function learn(
     generatedBefore: figures(base, ofGenerator),
     generatedAfter: figures(trained.layers, ofGenerator),
   };
-  mustBeBetter(result);
+  mustBeBetter(result, tuning.keeps);
   return result;
 }
 
-function mustBeBetter({ epochs, before, after, generatedBefore, generatedAfter }: Learned): void {
+function mustBeBetter(
+  { epochs, before, after, generatedBefore, generatedAfter }: Learned,
+  keeps: readonly string[],
+): void {
   if (epochs === 0)
     throw new GatewayError('TUNE_NO_GAIN', 'no epoch was better on the held-out windows than the base model');
   const sum = (figures: Readonly<Record<string, number>>): number =>
@@ -112,7 +115,8 @@ function mustBeBetter({ epochs, before, after, generatedBefore, generatedAfter }
       received: after,
       expected: JSON.stringify(before),
     });
-  for (const [name, value] of Object.entries(generatedBefore)) {
+  for (const name of keeps) {
+    const value = generatedBefore[name]!;
     if (generatedAfter[name]! >= value - MAY_FORGET) continue;
     throw new GatewayError(
       'TUNE_NO_GAIN',

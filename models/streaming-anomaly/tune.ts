@@ -25,6 +25,7 @@ export const tuning: Tuning = {
   leastExamples: 100,
   method: `the windows of the stream but for the ${100 * LEFT_OUT} % with the highest scores as ordinary, copies of them with a spike, a step or noise put into the newest readings as anomalies; generated signals beside them, so that nothing is forgotten`,
   limits: `It takes for granted that at most ${100 * LEFT_OUT} % of the readings were anomalous: a fault that was there for longer is learnt as ordinary.`,
+  keeps: ['quiet', 'recall'],
   writeFeatures: features,
   examples(windows, random) {
     const scores = windows.map(({ answer }) => answer[0]!).sort((a, b) => a - b);

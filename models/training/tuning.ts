@@ -52,6 +52,8 @@ export interface Tuning {
   examples(windows: readonly DeviceWindow[], random: Random): Example[];
   /** Fresh generated examples that keep what the model knew. */
   rehearsal(random: Random, count: number): Example[];
+  /** Figures that must not get worse on generated samples. */
+  readonly keeps: readonly string[];
   /** Figures of answers to examples, each better when larger. */
   figures(examples: readonly Example[], answers: readonly Float32Array[]): Record<string, number>;
 }

@@ -30,6 +30,7 @@ export const tuning: Tuning = {
     'labels where there are any; else what the base model says of a window and its eight neighbours together, where they agree; generated signals of every condition beside them, so that nothing is forgotten',
   limits:
     'Without labels it learns to say steadily what the base model already mostly said on this machine: noise and mounting, not conditions that the base model takes for something else. Label some windows to teach it those.',
+  keeps: ['agreement'],
   writeFeatures: features,
   examples(windows, random) {
     const labelled: Example[] = [];

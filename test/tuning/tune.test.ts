@@ -113,6 +113,9 @@ test('killing it in the middle leaves nothing installed and nothing running', as
   expect(readdirSync(models).filter((name) => !name.startsWith('.tune-'))).toEqual([]);
   expect(scanBundles([models])).toEqual({ bundles: [], broken: [] });
   if (child) await until(() => !existsSync(`/proc/${child}`), 'the end of the child', 20_000);
+  await expect(tune(data, { epochs: 1000, signal: AbortSignal.timeout(300) })).rejects.toMatchObject({
+    code: 'TUNE_FAILED',
+  });
   await expect(tune(data, { device: 'other' })).rejects.toMatchObject({ code: 'TUNE_DATA' });
   expect(readdirSync(models)).toEqual([]);
 }, 60_000);
