@@ -29,6 +29,10 @@ export interface GenerationOptions {
   measured(model: Model, bytes: number): void;
   /** Most memory the host may allocate. */
   readonly maxBytes: number;
+  /** Resident bytes beyond which the models that are left stay out, but never the first one. */
+  readonly maxRss: number;
+  /** What a model is expected to take. */
+  sizeOf(model: Model): number;
   readonly signal: AbortSignal;
   onStart(host: HostProcess): void;
   /** Runs when a host ends, also while it is being made ready. */
@@ -66,16 +70,25 @@ export async function makeGeneration(options: GenerationOptions): Promise<Genera
     signal.addEventListener('abort', abort, { once: true });
     let loading: Model | null = null;
     try {
-      await host.control({ op: 'stats' });
+      let rss = await rssOf(host);
+      const serving = new Set<Model>();
       for (const model of models) {
         if (refused.has(model)) continue;
+        if (serving.size > 0 && rss + options.sizeOf(model) > options.maxRss) continue;
         loading = model;
         await loadModel(host, model, options).catch((error: unknown) => {
           if (!host.alive) throw error;
           refused.set(model, asGatewayError(error));
         });
+        if (refused.has(model)) continue;
+        rss = await rssOf(host);
+        if (serving.size === 0 || rss <= options.maxRss) serving.add(model);
+        else {
+          await host.control({ op: 'unload', handle: model.handle });
+          rss = await rssOf(host);
+        }
       }
-      return { host, serving: new Set(models.filter((model) => !refused.has(model))), refused };
+      return { host, serving, refused };
     } catch (error) {
       if (!loading && ++starts >= START_CRASHES) throw asGatewayError(error);
       if (!loading) continue;

@@ -17,7 +17,7 @@ export class Residency {
   readonly #pinned = new Set<Model>();
   /** Models that were used, the one that was used longest ago first. */
   readonly #used = new Set<Model>();
-  readonly #sizes = new Map<Model, number>();
+  readonly #sizes = new WeakMap<Model, number>();
 
   /** @param maxBytes resident bytes that a host may have */
   constructor(maxBytes: number) {
@@ -85,8 +85,25 @@ export class Residency {
     return bytes <= this.#maxBytes;
   }
 
-  /** The order in which loaded models give way: idle before busy, pinned last, by their last use within each. */
-  victims(loaded: ReadonlySet<Model>): Model[] {
+  /** Loaded models that should give way so that a host of `rss` bytes has room for `size` more; none if it has. */
+  victims(loaded: ReadonlySet<Model>, rss: number, size: number): Model[] {
+    let needed = rss + size - this.#maxBytes;
+    const chosen: Model[] = [];
+    for (const model of this.#leaving(loaded)) {
+      if (needed <= 0) break;
+      chosen.push(model);
+      needed -= this.sizeOf(model);
+    }
+    // Those that are not needed once the large ones among them go may stay.
+    return chosen.filter((model) => {
+      const spare = needed + this.sizeOf(model) <= 0;
+      if (spare) needed += this.sizeOf(model);
+      return !spare;
+    });
+  }
+
+  /** Idle before busy, pinned last, by their last use within each. */
+  #leaving(loaded: ReadonlySet<Model>): Model[] {
     const rank = (model: Model): number => (this.#pinned.has(model) ? 2 : model.waiting > 0 ? 1 : 0);
     const known = [...this.#used].filter((model) => loaded.has(model));
     const unknown = [...loaded].filter((model) => !this.#used.has(model));

@@ -66,6 +66,11 @@ export class Station {
     });
   }
 
+  /** Answers what waits for a model, which was taken back, with MODEL_REFUSED. */
+  abandon(model: Model): void {
+    this.#dispatcher.fail('MODEL_REFUSED', `${model.key} was taken back`, model);
+  }
+
   get waiting(): number {
     return this.#dispatcher.waiting;
   }

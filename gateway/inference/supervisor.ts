@@ -199,6 +199,8 @@ export class Supervisor {
         ...this.#generation(),
         models: wanted,
         maxBytes: this.#options.maxHostBytes,
+        maxRss: this.#options.maxHostRss,
+        sizeOf: (model) => this.#residency.sizeOf(model),
         signal: this.#abort.signal,
         onExit: (host, exit) => this.#onExit(host, exit),
         onStart: (host) => this.#hosts.add(host),
@@ -222,7 +224,7 @@ export class Supervisor {
       const serving = this.#current?.serving;
       if (this.#current?.host !== host || !serving) return;
       if (serving.has(model) || this.#refused.has(model)) continue;
-      await this.#makeRoom(host, model);
+      await this.#makeRoom(host, model, this.#residency.sizeOf(model));
       const refused = new Map<Model, GatewayError>();
       await loadModel(host, model, this.#generation()).catch((error: unknown) => {
         if (!host.alive) return;
@@ -232,17 +234,19 @@ export class Supervisor {
       const next = new Set(this.#current.serving);
       if (refused.size === 0) next.add(model);
       this.#adopt({ host, serving: next, refused });
+      // It may have taken more than was known of it.
+      if (host.alive) await this.#makeRoom(host, model, 0);
     }
   }
 
-  async #makeRoom(host: HostProcess, model: Model): Promise<void> {
-    const size = this.#residency.sizeOf(model);
-    const leaving: Model[] = [];
-    for (const victim of this.#residency.victims(this.#current?.serving ?? new Set())) {
-      if (this.#residency.fits((await rssOf(host)) + size)) break;
+  /** Lets other models go until there is room for `size` more bytes. */
+  async #makeRoom(host: HostProcess, model: Model, size: number): Promise<void> {
+    const serving = new Set(this.#current?.serving);
+    serving.delete(model);
+    const leaving = this.#residency.victims(serving, await rssOf(host), size);
+    for (const victim of leaving) {
       if (this.#residency.pinned(victim)) this.#alarms.unpinned(victim, model);
       await this.#evict(host, victim);
-      leaving.push(victim);
     }
     // What came for them meanwhile waits for its turn.
     for (const victim of leaving) if (victim.waiting > 0) this.#residency.demand(victim);

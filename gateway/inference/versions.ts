@@ -87,6 +87,10 @@ export class Versions implements ModelLife {
       policy: options.trials ?? DEFAULT_TRIALS,
       quarantine: new Quarantine(installedDir, clock, log),
       submit: (work) => this.submit(work),
+      abandon: (model) => {
+        this.#serving.abandon(model);
+        this.#trial.abandon(model);
+      },
     });
   }
 

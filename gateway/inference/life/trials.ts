@@ -32,6 +32,8 @@ export interface TrialsOptions {
   readonly policy: TrialPolicy;
   readonly quarantine: Quarantine;
   submit(work: Work): void;
+  /** Answers what waits for a version that was taken back with an error, so that another one can answer it. */
+  abandon(model: Model): void;
 }
 
 /** Windows as they are for a device that begins. */
@@ -175,6 +177,7 @@ export class Trials {
       this.#end(name, `${model.key} was taken back: ${verdict}`, async () => {
         if (state === 'live') await this.#options.life.rollback(name, verdict);
         else this.#options.life.stage(`${name}@${version}`, verdict);
+        this.#options.abandon(model);
       });
       return;
     }
