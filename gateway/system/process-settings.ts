@@ -25,11 +25,12 @@ export interface Restartable {
  *
  * - A small young generation, and an old one that is collected when it has grown by 60 %: both bound garbage, neither
  *   is a limit. Less takes more time: at full speed 30 % took 40 % more per message, 60 % a quarter, 100 % a fifth.
- * - malloc gives back what it no longer needs (glibc raises both thresholds by itself otherwise and then keeps it).
+ * - malloc keeps two heaps, not one per thread, and gives back what it no longer needs (glibc raises both thresholds by
+ *   itself otherwise, and then keeps it).
  */
 export const GATEWAY_SETTINGS: ProcessSettings = {
   flags: ['--max-semi-space-size=8', '--heap-growing-percent=60'],
-  env: { MALLOC_TRIM_THRESHOLD_: '131072', MALLOC_MMAP_THRESHOLD_: '131072' },
+  env: { MALLOC_ARENA_MAX: '2', MALLOC_TRIM_THRESHOLD_: '131072', MALLOC_MMAP_THRESHOLD_: '131072' },
 };
 
 /**

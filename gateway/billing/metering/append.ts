@@ -4,7 +4,7 @@ import { type BookRow, type ChannelRow, newestOf } from '../book-rows.ts';
 import { keccak, utf8 } from '../formats/bytes.ts';
 import { receiptHash, separatorOf } from '../formats/documents.ts';
 import { one, run } from '../statements.ts';
-import { type Counted, parseTariff, rate, type Tariff } from '../tariff/tariff.ts';
+import { type Counted, rate, readyTariff, type Tariff, type TariffDocument } from '../tariff/rate.ts';
 import { HEAD_EVERY } from './limits.ts';
 import { ioHash, ioSalt, type Measured, usageText } from './measure.ts';
 import { requestKey } from './request-key.ts';
@@ -164,7 +164,7 @@ function cached<T>(cache: Map<string, T>, key: string, make: () => T): T {
 }
 
 export const readTariff = (json: string): Tariff =>
-  cached(tariffs, json, () => parseTariff(JSON.parse(json)));
+  cached(tariffs, json, () => readyTariff(JSON.parse(json) as TariffDocument));
 
 const ledgerSeparator = (book: BookRow): Uint8Array =>
   cached(separators, `${book.chain_id}/${book.ledger}`, () =>
