@@ -128,6 +128,10 @@ function windowText(window: WindowConfig): string {
     const step = window.every ?? window.count;
     return step === window.count ? `${window.count} readings` : `${window.count} readings, every ${step}`;
   }
+  if ('samples' in window) {
+    const step = window.every ?? window.samples;
+    return step === window.samples ? `${step} samples` : `${window.samples} samples, every ${step}`;
+  }
   const step = window.every ?? window.time;
   const every = step === window.time ? 'tumbling' : `every ${durationText(step)}`;
   return `${durationText(window.time)} ${every} (${window.by} time, lateness ${durationText(window.lateness)})`;

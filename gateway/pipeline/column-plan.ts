@@ -85,6 +85,14 @@ function windowRows(
   model: ModelInfo,
   sources: readonly (StreamConfig | undefined)[],
 ): number | undefined {
+  if ('samples' in window) {
+    if (model.rows === undefined || model.rows === window.samples) return undefined;
+    throw new GatewayError(
+      'PIPELINE_ROWS',
+      `pipeline ${id}: a window has ${window.samples} samples, ${model.name} wants ${model.rows} rows`,
+      { received: window.samples, expected: String(model.rows) },
+    );
+  }
   if (!('count' in window)) return window.rows ?? model.rows;
   const scalars = sources.every(
     (s) =>

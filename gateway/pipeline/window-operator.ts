@@ -4,6 +4,7 @@ import { CountWindower } from '../stream/count-window.ts';
 import type { Downtimes } from '../stream/downtime.ts';
 import type { Joiner } from '../stream/join.ts';
 import { resample } from '../stream/resample.ts';
+import { SampleWindower } from '../stream/sample-window.ts';
 import { SessionWindower } from '../stream/session-window.ts';
 import { TimeWindower } from '../stream/time-window.ts';
 import type { Reading, Windower, WindowSink } from '../stream/window.ts';
@@ -115,6 +116,10 @@ function createWindower(options: WindowOperatorOptions): Windower {
   if ('count' in window) {
     const { count, every = count } = window;
     return new CountWindower({ count, every, columns, limits, ordinal, sink: options.sink });
+  }
+  if ('samples' in window) {
+    const { samples, every = samples } = window;
+    return new SampleWindower({ samples, every, columns, limits, sink: options.sink });
   }
   if ('time' in window) {
     const { time: length, every = length, by, lateness } = window;

@@ -60,6 +60,12 @@ const cases: readonly Case[] = [
     message: /one opaque value/,
     fix: /type: bytes/,
   },
+  {
+    what: 'windows of samples that overlap too much',
+    yaml: pipeline('from: temperature, model: anomaly@1, window: { samples: 1000, every: »10 }'),
+    message: /more than 32 windows/,
+    expected: /at least 32/,
+  },
   // YAML
   { what: 'a tab', yaml: 'gateway:\n»\tname: x\n', message: /./, fix: /spaces/ },
   { what: 'an open bracket', yaml: 'streams: [\n  { id: a }\n»', message: /./ },
@@ -141,13 +147,13 @@ const cases: readonly Case[] = [
     what: 'no window kind',
     yaml: pipeline('from: temperature, window: »{}, model: m'),
     message: /./,
-    expected: /exactly one of count, time, session/,
+    expected: /exactly one of count, samples, time, session/,
   },
   {
     what: 'two window kinds',
     yaml: pipeline('from: temperature, window: »{ count: 2, time: 3s }, model: m'),
     message: /./,
-    expected: /count, time, session/,
+    expected: /count, samples, time, session/,
   },
   {
     what: 'a typo in a window',

@@ -112,8 +112,9 @@ function cameraBundles(models: string): void {
 }
 
 const FRAME = { size: 400, hop: 160, fft: 512, bands: 12, rate: 16_000 };
-/** Samples of one message, spectra of one result. */
+/** Samples of one result; messages bring whatever the device has. */
 const CHUNK = 800;
+const MESSAGE = 1250;
 const SPECTRA = CHUNK / FRAME.hop;
 
 function soundBundles(models: string): void {
@@ -202,7 +203,7 @@ test('JPEGs over HTTP and MQTT to a classifier and a detector; sound through thr
     pipelines: [
       { id: 'kind', from: 'camera', window: { count: 1 }, model: 'kinds' },
       { id: 'found', from: 'camera', window: { count: 1 }, model: 'boxes' },
-      { id: 'spectrogram', from: 'microphone', window: { count: 1 }, model: 'spectrogram' },
+      { id: 'spectrogram', from: 'microphone', window: { samples: CHUNK }, model: 'spectrogram' },
       { id: 'embedding', from: 'spectrogram', window: { count: 4, every: 2 }, model: 'embedding' },
       { id: 'sounds', from: 'embedding', window: { count: 3, every: 1 }, model: 'sounds' },
     ],
@@ -229,8 +230,8 @@ test('JPEGs over HTTP and MQTT to a classifier and a detector; sound through thr
   expect(posted.status).toBe(204);
   await client.publishAsync('aimx/s/camera/yard', jpeg, { qos: 1 });
   const signal = Float32Array.from({ length: CHUNK * 10 }, (_, i) => Math.sin(i * i * 2e-5) * 0.7);
-  for (let at = 0; at < signal.length; at += CHUNK)
-    await client.publishAsync('aimx/s/microphone/m', Buffer.from(signal.slice(at, at + CHUNK).buffer), {
+  for (let at = 0; at < signal.length; at += MESSAGE)
+    await client.publishAsync('aimx/s/microphone/m', Buffer.from(signal.slice(at, at + MESSAGE).buffer), {
       qos: 1,
     });
 

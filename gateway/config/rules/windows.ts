@@ -3,6 +3,8 @@ import type { Draft } from './draft.ts';
 
 /** Most windows of one key that may be open at once: bounds the memory a sliding window can take. */
 const MAX_OPEN_WINDOWS = 10_000;
+/** Most windows that share a sample. */
+const MAX_OVERLAP = 32;
 
 /** Lengths are positive, and steps fit the lengths. */
 export function windowRules(draft: Draft): Finding[] {
@@ -13,6 +15,8 @@ export function windowRules(draft: Draft): Finding[] {
       const path: Path = [...pipeline.path, 'window'];
       if ('session' in window) return positive([...path, 'session'], window.session);
       if ('count' in window) return gaps(path, window.count, window.every);
+      if ('samples' in window)
+        return [...gaps(path, window.samples, window.every), ...overlapping(path, window)];
       const bad = [
         ...positive([...path, 'time'], window.time),
         ...(window.every === undefined ? [] : positive([...path, 'every'], window.every)),
@@ -39,6 +43,20 @@ function gaps(path: Path, length: number, every: number | undefined): Finding[] 
       message: 'the step is longer than the window: readings between windows are never looked at',
       expected: 'at most the length of the window',
       fix: 'make "every" smaller, or leave it out for windows side by side',
+    },
+  ];
+}
+
+/** One reading may complete many windows: what they hold together is bounded by what it holds. */
+function overlapping(path: Path, window: { samples: number; every?: number | undefined }): Finding[] {
+  const least = Math.ceil(window.samples / MAX_OVERLAP);
+  if ((window.every ?? window.samples) >= least) return [];
+  return [
+    {
+      path: [...path, 'every'],
+      message: `each sample would be in more than ${MAX_OVERLAP} windows`,
+      expected: `at least ${least}`,
+      fix: 'make "every" larger, or use a graph with a window node',
     },
   ];
 }

@@ -8,6 +8,20 @@ export const windowSection = z.union([
     every: z.number().int().min(1).optional().describe('Readings between windows; default: count (tumbling)'),
   }),
   z.strictObject({
+    samples: z
+      .number()
+      .int()
+      .min(1)
+      .max(1_000_000)
+      .describe('Samples in a window, however many a reading brings: for waveforms in chunks of any length'),
+    every: z
+      .number()
+      .int()
+      .min(1)
+      .optional()
+      .describe('Samples between windows; default: samples (tumbling)'),
+  }),
+  z.strictObject({
     time: duration.describe('Length of a window'),
     every: duration.optional().describe('Between starts of windows; default: time (tumbling)'),
     by: z.enum(['event', 'arrival']).default('event'),
