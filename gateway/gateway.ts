@@ -174,6 +174,7 @@ export function createGateway({ config, log, clock: given }: GatewayOptions): Ga
       retirement(config, store),
       views,
       http,
+      draining(serving),
       localApi(dataDir, http, access.localToken, clock),
       status.last,
     ],
@@ -200,6 +201,13 @@ export function createGateway({ config, log, clock: given }: GatewayOptions): Ga
     },
   };
 }
+
+/** Lets requests under way be answered before their doors close. */
+const draining = (serving: ServingService): Part => ({
+  name: 'inference requests',
+  start: async () => {},
+  stop: () => serving.stop(),
+});
 
 const named = (name: string, part: Omit<Part, 'name'>): Part => ({
   name,

@@ -94,6 +94,12 @@ export class InferenceService implements Serving {
     done: (reply: InferenceReply) => void,
   ): void {
     this.counts.failed++;
+    if (error.code === 'STOPPING') {
+      // Not acknowledged: it is sent again when the gateway is back.
+      call.accepted?.(error);
+      done(failure(id, error.code, error.message));
+      return;
+    }
     if (error.code === 'INTERNAL') this.#parts.log.error({ err: error }, 'serving: a request failed');
     const reply = failure(id, error.code, error.message);
     this.#settlement.answerAlone(call, reply, address, done);

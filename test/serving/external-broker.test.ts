@@ -12,6 +12,7 @@ const body = (id: string, parameters: object = {}): string =>
 
 it.skipIf(path === null)(
   'with an external broker: Response Topic and Correlation Data of MQTT 5, reply_to of 3.1.1, also over a kill',
+  { timeout: 60_000 },
   async () => {
     const broker = await startMosquitto(path!);
     const folder = temporaryFolder();
@@ -53,12 +54,14 @@ it.skipIf(path === null)(
     await until(() => answers.some(({ id }) => id === 'd'), 'the answer after the kill', 20_000);
     const shown = answers.map(({ topic, id, code, packet }) => {
       const { correlationData, contentType } = packet.properties ?? {};
-      return [topic, id, code, correlationData?.toString(), contentType];
+      return JSON.stringify([topic, id, code ?? 'answer', correlationData?.toString() ?? '', contentType]);
     });
-    expect(shown.sort()).toEqual([
-      ['aimx/reply/old', 'c', undefined, undefined, 'application/json'],
-      ['cell/7/answers', 'a', undefined, 'c-a', 'application/json'],
-      ['cell/7/answers', 'd', undefined, 'c-d', 'application/json'],
+    // What the broker had and the gateway did not know of when it was killed comes again, the same.
+    const different = [...new Set(shown)].map((text) => JSON.parse(text) as string[]);
+    expect(different.sort()).toEqual([
+      ['aimx/reply/old', 'c', 'answer', '', 'application/json'],
+      ['cell/7/answers', 'a', 'answer', 'c-a', 'application/json'],
+      ['cell/7/answers', 'd', 'answer', 'c-d', 'application/json'],
     ]);
   },
 );

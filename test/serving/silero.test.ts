@@ -15,6 +15,7 @@ const FRAME = 512;
 
 test.skipIf(!data)(
   'over MQTT a recurrent model keeps the states of two interleaved devices apart',
+  { timeout: 60_000 },
   async () => {
     const folder = temporaryFolder();
     const ports = await freePorts();
