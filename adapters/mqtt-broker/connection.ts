@@ -90,6 +90,8 @@ export class Connection {
   pendingHead: Publication | null = null;
   pendingTail: Publication | null = null;
   pendingBytes = 0;
+  /** A message of its was refused: it ends when those before it are settled, and takes nothing until then. */
+  refusing = false;
   state: 'opened' | 'connecting' | 'ready' | 'closing' | 'closed' = 'opened';
   keepaliveMs = 0;
   readonly egress: Egress;

@@ -50,6 +50,10 @@ export class Ingress {
   /** QoS 0 or 1 from a connection, acknowledged by PUBACK. */
   onPublish(connection: Connection, message: MessageParts, payload: Buffer): void {
     this.counts.received++;
+    if (connection.refusing) {
+      this.counts.refused++;
+      return;
+    }
     if (!this.#allowed(connection.principal, message.topic)) {
       connection.close('denied', `may not publish to ${message.topic}`);
       return;
@@ -74,6 +78,10 @@ export class Ingress {
     done: (error: Error | null) => void,
   ): void {
     this.counts.received++;
+    if (connection.refusing) {
+      this.counts.refused++;
+      return;
+    }
     if (!this.#allowed(connection.principal, message.topic)) {
       connection.close('denied', `may not publish to ${message.topic}`);
       return;

@@ -74,9 +74,15 @@ export class Publication implements Inbound {
   };
 
   settle(taken: boolean): void {
-    if (!taken) this.#refused = true;
+    if (!taken) this.#refuse();
     if (--this.#open > 0) return;
     this.outcome = this.#refused ? 'refused' : 'taken';
     this.#onSettled(this);
+  }
+
+  #refuse(): void {
+    this.#refused = true;
+    // Nothing behind it is taken any more: the client would send this one again, and it would come after those.
+    if (this.qos > 0 && this.connection) this.connection.refusing = true;
   }
 }
