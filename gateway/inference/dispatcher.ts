@@ -11,7 +11,7 @@ import { Suspects } from './suspects.ts';
 import { failUnit, late, rowsIn, type Segment, unitsIn, type Work } from './work.ts';
 
 /** Batches on their way to the host at once: enough that small ones share a write. */
-const MAX_IN_FLIGHT = 96;
+const MAX_IN_FLIGHT = 128;
 /**
  * Work on its way beyond this makes the next call of a higher priority wait; a host with less may run dry. Small
  * batches need more of it: what the kernel and the other process take for each is as long as they are.
@@ -324,10 +324,20 @@ export class Dispatcher {
   }
 }
 
-/** Whether another batch may go out. */
-function hasRoom({ batches, bytes, micros }: Lane): boolean {
-  const count = batches.length;
-  if (count === 0) return true;
-  if (count >= MAX_IN_FLIGHT || bytes >= MAX_BYTES) return false;
-  return micros < (micros < count * SMALL_US ? AHEAD_SMALL_US : AHEAD_US);
+/**
+ * Whether another batch may go out. Once a lane is full of small ones, it is filled up again when half of them are
+ * done: a few at a time would wake both processes for each.
+ */
+function hasRoom(lane: Lane): boolean {
+  const { bytes, micros } = lane;
+  const count = lane.batches.length;
+  const small = micros < count * SMALL_US;
+  const most = small ? AHEAD_SMALL_US : AHEAD_US;
+  if (count > 0 && (count >= MAX_IN_FLIGHT || bytes >= MAX_BYTES || micros >= most)) {
+    lane.filled = small;
+    return false;
+  }
+  if (lane.filled && small && (2 * count > MAX_IN_FLIGHT || 2 * micros > most)) return false;
+  lane.filled = false;
+  return true;
 }

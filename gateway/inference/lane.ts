@@ -25,6 +25,8 @@ export class Lane {
   bytes = 0;
   /** About how long everything in it takes, microseconds. */
   micros = 0;
+  /** It has been filled with small batches, and half of them are not done. */
+  filled = false;
   #onEmpty: (() => void) | null = null;
 
   constructor(host: HostProcess, models: ReadonlySet<Model>) {

@@ -3,8 +3,13 @@ import type { Bundle } from './bundle.ts';
 import { ModelStats } from './model-stats.ts';
 import type { ModelPlan } from './plan.ts';
 
-/** How much a new run time counts in the estimate. */
-const WEIGHT = 0.2;
+/**
+ * How much a run counts in the estimate when it was faster, and when it was slower, where at most so many times slower
+ * counts: a run during which something else had the processor says nothing of the model.
+ */
+const FASTER = 0.3;
+const SLOWER = 0.05;
+const MOST_SLOWER = 4;
 
 /** One installed version and what the queues know of it. */
 export class Model {
@@ -40,7 +45,10 @@ export class Model {
   /** Takes in what a run of so many rows took. */
   noteRun(rows: number, micros: number): void {
     const each = micros / Math.max(1, rows);
-    this.rowUs = this.rowUs === 0 ? each : this.rowUs + WEIGHT * (each - this.rowUs);
+    const { rowUs } = this;
+    if (rowUs === 0) this.rowUs = each;
+    else if (each < rowUs) this.rowUs += FASTER * (each - rowUs);
+    else this.rowUs += SLOWER * (Math.min(each, MOST_SLOWER * rowUs) - rowUs);
     this.stats.noteRun(rows, micros);
   }
 

@@ -21,7 +21,7 @@ const ROUNDS = 7;
 const BATCH = 128;
 const COLUMNS = 16;
 /** Calls outstanding: what several pipelines have together. */
-const CALLS = 128;
+const CALLS = 160;
 const PIPELINES = 4;
 
 const reference = process.argv.indexOf('--reference');
