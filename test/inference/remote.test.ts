@@ -13,7 +13,7 @@ import { onnxModel } from './small-model.ts';
 const plan = (url: string, rest: Partial<RemotePlan> = {}): RemotePlan => ({
   url,
   model: 'm',
-  timeout: 2000,
+  timeout: 20_000,
   connections: 2,
   binary: true,
   ...rest,
@@ -69,15 +69,16 @@ test('a server that is not there, hangs, refuses or talks nonsense is told apart
   });
   const server = await serveModel(await small());
   await expect(remote(server.url, { model: 'n' })).rejects.toMatchObject({ code: 'REMOTE_REFUSED' });
-  const model = await remote(server.url, { timeout: 300 });
-  const codeWhen = async (intercept: typeof server.intercept): Promise<unknown> => {
+  const patient = await remote(server.url, { timeout: 20_000 });
+  const hasty = await remote(server.url, { timeout: 1000 });
+  const codeWhen = async (intercept: typeof server.intercept, model = patient): Promise<unknown> => {
     server.intercept = intercept;
     return await model.run(row).then(
       () => 'answered',
       (error: { code: unknown }) => error.code,
     );
   };
-  expect(await codeWhen(() => true)).toBe('REMOTE_UNAVAILABLE');
+  expect(await codeWhen(() => true, hasty)).toBe('REMOTE_UNAVAILABLE');
   expect(await codeWhen((_, response) => !!response.writeHead(401).end())).toBe('REMOTE_REFUSED');
   expect(await codeWhen((_, response) => !!response.writeHead(500).end('{"error":"x"}'))).toBe(
     'REMOTE_UNAVAILABLE',

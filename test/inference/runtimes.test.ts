@@ -31,7 +31,7 @@ function bundle(dir: string, name: string, make: (folder: string) => Record<stri
 }
 
 const remoteBundle = (dir: string, url: string): void =>
-  bundle(dir, 'far', () => ({ runtime: 'remote', remote: { url, model: 'm', timeout: '1s' } }));
+  bundle(dir, 'far', () => ({ runtime: 'remote', remote: { url, model: 'm', timeout: '9s' } }));
 
 const X = [1, 2, 3, 4];
 const call = (timeout = 20_000) => ({
@@ -104,11 +104,13 @@ test('a model on a server: waits for it, tells that it is gone, and holds up no 
   let held: (() => void) | undefined;
   server.intercept = (_, response) => {
     held = () => response.writeHead(503).end();
+    server.intercept = (_, next) => !!next.writeHead(503).end();
     return true;
   };
   const slow = inference.infer('far', call());
   await until(() => held !== undefined, 'the call to reach the server');
   expect((await inference.infer('here', call())).ok).toBe(true);
+  held!();
   const late = await slow;
   expect(late.ok ? 'answered' : late.code).toBe('REMOTE_UNAVAILABLE');
   const unreachable = (): boolean =>
