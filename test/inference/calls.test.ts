@@ -205,7 +205,7 @@ test('a call is answered by its deadline although the model hangs, and too many 
 
 test('with a delay, a batch that is not full waits for more although the host is idle', async () => {
   const dir = temporaryFolder();
-  writeBundle(dir, { ...pair, manifest: { ...pair.manifest, limits: { maxBatch: 4, maxDelay: '400ms' } } });
+  writeBundle(dir, { ...pair, manifest: { ...pair.manifest, limits: { maxBatch: 4, maxDelay: '1500ms' } } });
   const { inference } = await startInference(dir, { preload: ['pair'] });
   const row = fp32([1, 2], [1, 2]);
   const one = (): Promise<unknown> => inference.infer('pair', call({ a: row, b: row }));
