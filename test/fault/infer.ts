@@ -14,10 +14,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { pathToFileURL } from 'node:url';
-import mqtt from 'mqtt';
 import { listReceipts, openReceiptFile } from '../../gateway/billing/receipts/receipts.ts';
 import { storeModule } from '../../gateway/serving/store-module.ts';
 import { seededRandom } from '../../models/training/random.ts';
+import { Asker } from '../support/asker.ts';
 import {
   freePorts,
   type GatewayProcess,
@@ -75,19 +75,13 @@ export async function inferKillTest(
   writeConfig(folder, ports, { gateway: { name: 'infer', dataDir: './data' } });
   let gateway = await startGatewayProcess(folder, ports);
   const answers = new Answers();
-  const acknowledged = new Set<string>();
   let sent = 0;
 
-  const clients = Array.from({ length: options.clients }, (_, i) => {
-    const name = `press-${i}`;
-    const client = mqtt.connect(`mqtt://127.0.0.1:${ports.mqtt}`, {
-      ...{ clientId: name, clean: false, reconnectPeriod: 50, connectTimeout: 5000 },
-    });
-    client.on('error', () => client.emit('offline'));
-    client.on('message', (_topic, payload) => answers.add(payload.toString()));
-    client.subscribe(`aimx/reply/${name}`, { qos: 1 });
-    return { name, client, next: 1, pending: 0 };
-  });
+  const clients = Array.from({ length: options.clients }, (_, i) => ({
+    client: new Asker(ports.mqtt, `press-${i}`, (text) => answers.add(text)),
+    next: 1,
+  }));
+  const acknowledged = (): Set<string> => new Set(clients.flatMap(({ client }) => [...client.acknowledged]));
   const body = (id: string, more: object): string =>
     JSON.stringify({
       id,
@@ -100,19 +94,15 @@ export async function inferKillTest(
       ...more,
     });
   const ask = (one: (typeof clients)[number]): void => {
-    if (!one.client.connected || one.pending > 50) return;
-    const id = `${one.name}-${one.next++}`;
+    if (!one.client.connected || one.client.pending > 50) return;
+    const id = `${one.client.name}-${one.next++}`;
     const dice = random.between(0, 20);
     // Some are late before they begin, some are wrong, some are of a model that is not there.
     const more =
       dice < 1 ? { parameters: { deadline_ms: 1 } } : dice < 2 ? { outputs: [{ name: 'none' }] } : {};
     const topic = `aimx/infer/${dice > 19 ? 'none' : 'room-comfort'}`;
-    one.pending++;
     sent++;
-    one.client.publish(topic, body(id, more), { qos: 1 }, (error) => {
-      one.pending--;
-      if (!error) acknowledged.add(id);
-    });
+    one.client.ask(id, topic, body(id, more));
   };
   let asking = true;
   let credit = 0;
@@ -147,29 +137,24 @@ export async function inferKillTest(
       }
       if (kill % 10 === 0 || kill === options.kills)
         tell(
-          `${kill}/${options.kills} kills, ${acknowledged.size} acknowledged, ${answers.texts.size} answered`,
+          `${kill}/${options.kills} kills, ${acknowledged().size} acknowledged, ${answers.texts.size} answered`,
         );
     }
     clearInterval(timer);
     asking = false;
     await overHttp;
-    const answered = new Set<string>();
-    await until(
-      () => {
-        for (const id of answers.texts.keys()) answered.add(id);
-        return clients.every(({ pending }) => pending === 0) && acknowledged.isSubsetOf(answered);
-      },
-      'all answers',
-      60_000,
-    ).catch(() => undefined);
+    const settled = (): boolean =>
+      clients.every(({ client }) => client.pending === 0) &&
+      [...acknowledged()].every((id) => answers.texts.has(id));
+    await until(settled, 'all answers', 60_000).catch(() => undefined);
     await gateway.stop();
-    const report = await judge(folder, answers, acknowledged, sent, repeatedOverHttp);
+    const report = await judge(folder, answers, acknowledged(), sent, repeatedOverHttp);
     passed = report.passed;
     return report;
   } finally {
     clearInterval(timer);
     asking = false;
-    await Promise.all(clients.map(({ client }) => client.endAsync(true)));
+    for (const { client } of clients) client.close();
     await gateway.stop();
     if (passed) rmSync(folder, { recursive: true, force: true });
     else tell(`what is left of it: ${folder}`);
@@ -223,7 +208,7 @@ async function judge(
   }
   reader.close();
   const db = new DatabaseSync(file, { readOnly: true });
-  const ledger = storeModule.queries['counts']!(db, undefined as never) as { open: number; owed: number };
+  const ledger = storeModule.queries.counts!(db, undefined as never) as { open: number; owed: number };
   db.close();
   const results = new Set(answers.ids('result'));
   const billed = new Set(receipts);
@@ -251,6 +236,7 @@ async function judge(
     ledger,
   };
   const passed =
+    report.acknowledged === sent &&
     report.unanswered === 0 &&
     report.differentAnswers === 0 &&
     report.billedTwice === 0 &&

@@ -146,8 +146,10 @@ test('what was accepted is answered after a crash: computed again, or too late, 
       };
       return `${topic} ${id.startsWith('~') ? '~' : id} ${error?.code ?? 'answer'}`;
     });
-  await until(() => sent().length === 3, 'the answers');
-  expect(sent().sort()).toEqual([
+  // What was sent while the store closed is sent again, the same.
+  const different = () => [...new Set(sent())].sort();
+  await until(() => different().length === 3, 'the answers');
+  expect(different()).toEqual([
     'aimx/reply/c1 fast DEADLINE',
     'aimx/reply/c1 slow answer',
     'aimx/reply/c1 ~ answer',
