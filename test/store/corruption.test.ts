@@ -7,6 +7,9 @@ import { append, readAll, record, startedStore, TEXT } from './support.ts';
 
 const RECORDS = 3000;
 const SEED = 20260601;
+/** More of them on a real gateway: `node test/fault/disk.ts`. */
+const FLIPS = Number(process.env.AIMX_FLIPS ?? 32);
+const LOG_FLIPS = FLIPS / 4;
 const TEXT_OF = (seq: number) => `record ${seq} ${'.'.repeat(seq % 90)}`;
 
 /** Numbers in [0, 1), the same for the same seed (MMIX's multiplier). */
@@ -98,7 +101,7 @@ describe('damage to the database', () => {
     const below = (end: number) => Math.floor(random() * end);
     let rebuilt = 0;
     let lost = 0;
-    for (let flip = 0; flip < 60; flip++) {
+    for (let flip = 0; flip < FLIPS; flip++) {
       // Most of the file is records: every other flip goes where the structure is, the heads of pages and the schema.
       const page = below(database.length / PAGE_BYTES) * PAGE_BYTES;
       const byte = [below(database.length), page + below(24), below(database.length), below(PAGE_BYTES)][
@@ -112,22 +115,22 @@ describe('damage to the database', () => {
       lost += RECORDS - seen.first.length;
       if (seen.quarantined) rebuilt++;
     }
-    console.log(`seed ${SEED}: 60 flips, ${rebuilt} needed a rebuild, ${lost} records lost in all`);
+    console.log(`seed ${SEED}: ${FLIPS} flips, ${rebuilt} needed a rebuild, ${lost} records lost in all`);
   }, 120_000);
 
   it('costs at most one record when a bit of the log flips after a kill', async () => {
     const { database, log } = await filled('killed');
     let lost = 0;
     const random = lcg(SEED + 2);
-    for (let flip = 0; flip < 20; flip++) {
-      const bit = Math.floor(random() * (flip < 5 ? 32 * 8 : log!.length * 8));
+    for (let flip = 0; flip < LOG_FLIPS; flip++) {
+      const bit = Math.floor(random() * (flip < LOG_FLIPS / 4 ? 32 * 8 : log!.length * 8));
       const seen = await inspect({ database, log: flipped(log!, bit) });
       const context = `seed ${SEED + 2}, bit ${bit} of the log`;
       expectHonest(seen, context);
       expect(seen.first.length, context).toBeGreaterThanOrEqual(RECORDS - 1);
       lost += RECORDS - seen.first.length;
     }
-    console.log(`seed ${SEED + 2}: 20 flips in the log, ${lost} records lost in all`);
+    console.log(`seed ${SEED + 2}: ${LOG_FLIPS} flips in the log, ${lost} records lost in all`);
   }, 60_000);
 
   it('costs what was cut off when the file is truncated', async () => {

@@ -5,7 +5,7 @@ import { temporaryFolder } from '../support/tmp.ts';
 
 const CHILD = new URL('./crash-child.ts', import.meta.url).pathname;
 const SEED = Number(process.env.AIMX_SEED ?? 7001);
-const KILLS = Number(process.env.AIMX_KILLS ?? 30);
+const KILLS = Number(process.env.AIMX_KILLS ?? 15);
 
 interface Run {
   readonly acknowledged: number;
