@@ -25,8 +25,5 @@ export const modelServerSection = z.strictObject({
     .url({ protocol: /^https?$/ })
     .describe('Its address; a bundle whose remote.url has the same origin uses what stands here'),
   tokenFile: z.string().optional().describe('File with a bearer token, mode 0400 or 0600'),
-  ca: z
-    .string()
-    .optional()
-    .describe('PEM file of the CA that signed its certificate; default: the system'),
+  ca: z.string().optional().describe('PEM file of the CA that signed its certificate; default: the system'),
 });
