@@ -46,21 +46,25 @@ describe('README', () => {
     expect(readFileSync(join(ROOT, '.ci/run'), 'utf8').replaceAll(' --silent', '')).toContain(command);
   });
 
-  it.each(commands.filter((command) => !BY_CI.includes(command)))('%s', (command) => {
-    const program = command.split(' ')[0]!;
-    if (spawnSync('sh', ['-c', `command -v ${program}`]).status !== 0) {
-      console.warn(`skipped: ${program} is not installed`);
-      return;
-    }
-    const { status, stdout, stderr } = spawnSync('sh', ['-c', moved(command)], {
-      cwd: ROOT,
-      encoding: 'utf8',
-      timeout: 25_000,
-      env: { ...process.env, PATH: `${join(ROOT, 'node_modules/.bin')}:${process.env.PATH}` },
-    });
-    expect(status, `${stdout}\n${stderr}`).toBe(0);
-    if (program !== 'mosquitto_pub') expect(stdout.length).toBeGreaterThan(0);
-  });
+  it.each(commands.filter((command) => !BY_CI.includes(command)))(
+    '%s',
+    (command) => {
+      const program = command.split(' ')[0]!;
+      if (spawnSync('sh', ['-c', `command -v ${program}`]).status !== 0) {
+        console.warn(`skipped: ${program} is not installed`);
+        return;
+      }
+      const { status, stdout, stderr } = spawnSync('sh', ['-c', moved(command)], {
+        cwd: ROOT,
+        encoding: 'utf8',
+        timeout: 80_000,
+        env: { ...process.env, PATH: `${join(ROOT, 'node_modules/.bin')}:${process.env.PATH}` },
+      });
+      expect(status, `${stdout}\n${stderr}`).toBe(0);
+      if (program !== 'mosquitto_pub') expect(stdout.length).toBeGreaterThan(0);
+    },
+    90_000,
+  );
 
   it('gives a reason for each dependency, and for no other', () => {
     const { dependencies, optionalDependencies, devDependencies } = JSON.parse(
