@@ -76,11 +76,13 @@ export async function makeGeneration(options: GenerationOptions): Promise<Genera
         if (refused.has(model)) continue;
         if (serving.size > 0 && rss + options.sizeOf(model) > options.maxRss) continue;
         loading = model;
-        await loadModel(host, model, options).catch((error: unknown) => {
+        const failed = await loadModel(host, model, options).catch((error: unknown) => {
           if (!host.alive) throw error;
-          refused.set(model, asGatewayError(error));
+          if (serving.size > 0 && noMemory(error)) options.measured(model, options.maxRss);
+          else refused.set(model, asGatewayError(error));
+          return 'failed' as const;
         });
-        if (refused.has(model)) continue;
+        if (failed) continue;
         rss = await rssOf(host);
         if (serving.size === 0 || rss <= options.maxRss) serving.add(model);
         else {
@@ -134,6 +136,9 @@ export async function loadModel(
   }
   measured(model, (await rssOf(host)) - before);
 }
+
+/** Whether a model could not be loaded because others took the memory. */
+export const noMemory = (error: unknown): boolean => /bad_alloc|llocat/.test(asGatewayError(error).message);
 
 /** Resident bytes of a host. */
 export const rssOf = async (host: HostProcess): Promise<number> =>

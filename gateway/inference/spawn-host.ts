@@ -22,13 +22,22 @@ export function spawnHost(maxBytes: number): ChildProcess {
   const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
   const script = fileURLToPath(new URL(`./host/main.${extension}`, import.meta.url));
   const command = [process.execPath, ...NODE_FLAGS, script];
-  const options: SpawnOptions = { stdio: ['ignore', 'ignore', 'pipe', 'pipe'], env: environment() };
+  const options: SpawnOptions = { stdio: ['ignore', 'ignore', 'pipe', 'pipe'], env: environment(maxBytes) };
   if (process.platform !== 'linux') return spawn(command[0]!, command.slice(1), options);
   return spawn('/bin/sh', ['-c', LIMITED, String(Math.ceil(maxBytes / 1024)), ...command], options);
 }
 
-function environment(): NodeJS.ProcessEnv {
-  const env: NodeJS.ProcessEnv = { ORT_DISABLE_TELEMETRY: '1', MALLOC_ARENA_MAX: '1' };
+/** Weights of a model that has left go back to the system at once: they are larger than this. */
+const MMAP_THRESHOLD = String(1024 ** 2);
+
+function environment(maxBytes: number): NodeJS.ProcessEnv {
+  const env: NodeJS.ProcessEnv = {
+    ORT_DISABLE_TELEMETRY: '1',
+    MALLOC_ARENA_MAX: '1',
+    MALLOC_MMAP_THRESHOLD_: MMAP_THRESHOLD,
+    // Where memory is short, runners save it at the cost of speed.
+    ...(maxBytes < DEFAULT_HOST_BYTES ? { AIMX_SHORT_OF_MEMORY: '1' } : {}),
+  };
   for (const name of PASSED_ON) if (process.env[name] !== undefined) env[name] = process.env[name];
   // Where the core keeps compiled code, the host starts faster and needs no TypeScript stripper in memory.
   const cache = getCompileCacheDir();

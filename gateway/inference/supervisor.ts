@@ -3,7 +3,14 @@ import type { Alarms } from '../ports/alarms.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Log } from '../ports/log.ts';
 import type { Dispatcher } from './dispatcher.ts';
-import { type Generation, type GenerationOptions, loadModel, makeGeneration, rssOf } from './generation.ts';
+import {
+  type Generation,
+  type GenerationOptions,
+  loadModel,
+  makeGeneration,
+  noMemory,
+  rssOf,
+} from './generation.ts';
 import { HostAlarms } from './host-alarms.ts';
 import type { HostExit, HostProcess } from './host-process.ts';
 import type { Model } from './model.ts';
@@ -226,11 +233,16 @@ export class Supervisor {
       if (serving.has(model) || this.#refused.has(model)) continue;
       await this.#makeRoom(host, model, this.#residency.sizeOf(model));
       const refused = new Map<Model, GatewayError>();
-      await loadModel(host, model, this.#generation()).catch((error: unknown) => {
-        if (!host.alive) return;
-        refused.set(model, asGatewayError(error));
+      const { maxHostRss } = this.#options;
+      const failed = await loadModel(host, model, this.#generation()).catch((error: unknown) => {
+        if (!host.alive) return 'failed' as const;
+        // It waits for the next round, alone.
+        if (this.#current?.serving.size && noMemory(error)) this.#residency.measured(model, maxHostRss);
+        else refused.set(model, asGatewayError(error));
+        return 'failed' as const;
       });
       if (this.#current?.host !== host) return;
+      if (failed && refused.size === 0) continue;
       const next = new Set(this.#current.serving);
       if (refused.size === 0) next.add(model);
       this.#adopt({ host, serving: next, refused });

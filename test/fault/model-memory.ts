@@ -1,7 +1,7 @@
 /**
  * Item 6: more models than fit in memory, served together.
  *
- *     AIMX_TEST_DATA=… node test/fault/model-memory.ts --clients 8 --seconds 60 --cap 1024 --host 720
+ *     AIMX_TEST_DATA=… node test/fault/model-memory.ts --clients 8 --seconds 60 --cap 1024 --host 640
  *
  * Installs the nine networks of `onnx/light` with `models add`, and runs the gateway with `models.maxBytes` of `--host`
  * MiB. Eight clients ask for them at random. Passes when every call is answered with the expected output within its
@@ -40,7 +40,7 @@ interface Network {
 }
 
 async function main(): Promise<boolean> {
-  const options = numbers({ clients: 8, seconds: 60, cap: 1024, host: 720, seed: 1 });
+  const options = numbers({ clients: 8, seconds: 60, cap: 1024, host: 640, seed: 1 });
   console.log(JSON.stringify(options));
   const light = testData('onnx', 'light');
   if (!light) return true;

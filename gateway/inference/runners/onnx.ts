@@ -40,7 +40,14 @@ const SESSION: InferenceSession.SessionOptions = {
   // Errors come back as exceptions; what the library would print besides is noise.
   logSeverityLevel: 4,
   // A pool thread that spins takes the second core of a small board.
-  extra: { session: { intra_op: { allow_spinning: '0' }, inter_op: { allow_spinning: '0' } } },
+  extra: {
+    session: {
+      intra_op: { allow_spinning: '0' },
+      inter_op: { allow_spinning: '0' },
+      // Packed copies of weights make matrix products of few rows faster, and loading take twice the memory.
+      ...(process.env.AIMX_SHORT_OF_MEMORY === '1' ? { disable_prepacking: '1' } : {}),
+    },
+  },
 };
 
 /**
