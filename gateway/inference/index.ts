@@ -14,13 +14,7 @@ import type { InferenceOptions, InferenceService, InferenceStats, InstalledModel
 import { Versions } from './versions.ts';
 import { checkWindows, WindowWork } from './window-work.ts';
 
-export type {
-  InferenceOptions,
-  InferenceService,
-  InferenceStats,
-  InstalledModel,
-  ModelLife,
-} from './service.ts';
+export type { InferenceOptions, InferenceService, ModelLife } from './service.ts';
 
 const stopping = (): GatewayError => new GatewayError('STOPPING', 'the gateway is stopping');
 
