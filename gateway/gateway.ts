@@ -63,6 +63,7 @@ export function createGateway({ config, log, clock: given }: GatewayOptions): Ga
   const store = openStore({
     dir: dataDir,
     durability: config.durability,
+    gatherMs: config.gather,
     modules: [BILLING_MODULE, BROKER_STORE_MODULE, SERVING_MODULE],
     ...common,
   });

@@ -38,9 +38,6 @@ export interface QueueHost {
   report(error: unknown): void;
 }
 
-/** Rhythm of small commits (ms): two of them lie between a message and its result, so more would be felt. */
-const GATHER_MS = 2;
-
 /**
  * Self-clocked group commit: one group is with the writer thread, the next one forms meanwhile. When idle, a group
  * closes at the end of the turn of the event loop in which it began; small ones that come often wait, see {@link Gather}.
@@ -57,13 +54,15 @@ export class GroupQueue {
   #devices: DeviceRow[] = [];
   #devicesAsOf: { streamId: number; seq: number }[] = [];
   #scheduled = false;
-  readonly #gather = new Gather(GATHER_MS);
+  readonly #gather: Gather;
   /** A matter of the disk, like `setImmediate`: in real time, whatever clock the gateway runs by. */
   #waiting: NodeJS.Timeout | undefined;
   #whenIdle: (() => void)[] = [];
 
-  constructor(host: QueueHost) {
+  /** @param gatherMs rhythm of small commits that come often; 0: each goes at once */
+  constructor(host: QueueHost, gatherMs: number) {
     this.#host = host;
+    this.#gather = new Gather(gatherMs);
   }
 
   /** Whether a group is with the writer thread. */

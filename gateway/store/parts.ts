@@ -7,6 +7,8 @@ export interface StoreParts {
   /** Folder of the database; made when absent. */
   readonly dir: string;
   readonly durability: 'full' | 'normal';
+  /** Rhythm in which small commits that come often gather (ms); default 0: each goes at once. */
+  readonly gatherMs?: number;
   readonly clock: Clock;
   readonly log: Log;
   readonly alarms: Alarms;

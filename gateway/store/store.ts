@@ -57,7 +57,7 @@ class MainStore implements Store, StreamHost, QueueHost {
     this.#log = parts.log.child('store');
     this.#alarms = new StoreAlarms(parts.alarms);
     this.#tail = new TailCache(parts.tailBytes ?? TAIL_BYTES);
-    this.#queue = new GroupQueue(this);
+    this.#queue = new GroupQueue(this, parts.gatherMs ?? 0);
     this.#probe = new Retry(parts.clock, () => this.#probeDisk());
     this.#restart = new Retry(parts.clock, () => this.#reconnect());
     this.#maintenance = new Maintenance(

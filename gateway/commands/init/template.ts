@@ -30,6 +30,7 @@ auth:
   anonymous: false               # true only with a loopback host: then everyone on this machine may come in
 
 durability: full                 # full: synced to disk before every acknowledgement; normal: survives kill, not power loss
+# gather: 2ms                    # small commits gather this long: fewer writes, so flash lives longer, for as much latency
 
 # What comes in. Every stream listens at aimx/s/<stream>/<device> (MQTT) and /s/<stream>/<device> (CoAP), and where you say.
 streams:
