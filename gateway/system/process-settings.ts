@@ -23,13 +23,13 @@ export interface Restartable {
  * For a gateway that shares a small board with others. V8 by itself sizes its heap by the machine: on 24 GiB it lets
  * hundreds of MiB of garbage lie before it looks.
  *
- * - A small young generation, and an old one that is collected when it has doubled: both bound garbage, neither is a
+ * - A small young generation, and an old one that is collected when it has grown by 80 %: both bound garbage, neither is a
  *   limit. Less takes more time: at full speed 60 % of growth costs a tenth more CPU per message, and 30 % two fifths.
  * - malloc keeps two heaps, not one per thread, and gives back what it no longer needs (glibc raises both thresholds by
  *   itself otherwise, and then keeps it).
  */
 export const GATEWAY_SETTINGS: ProcessSettings = {
-  flags: ['--max-semi-space-size=8', '--heap-growing-percent=100'],
+  flags: ['--max-semi-space-size=8', '--heap-growing-percent=80'],
   env: { MALLOC_ARENA_MAX: '2', MALLOC_TRIM_THRESHOLD_: '131072', MALLOC_MMAP_THRESHOLD_: '131072' },
 };
 
