@@ -158,7 +158,7 @@ export class ModelCalls {
     try {
       return inference.route(model, key);
     } catch (error) {
-      // Gone for now: the call itself says so, and waits.
+      // There is no such model at the moment: the call itself says so, and waits.
       if (asGatewayError(error).code !== 'MODEL_MISSING') throw error;
       return this.#info;
     }
