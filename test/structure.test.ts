@@ -34,6 +34,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   'gateway/stream': [...CORE, 'gateway/store/types.ts'],
   'gateway/config': [
     'gateway/errors.ts',
+    'gateway/ports/tensor.ts',
     'gateway/store/types.ts',
     'gateway/system/files.ts',
     // Pure parsers that decide what starts.

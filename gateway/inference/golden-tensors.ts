@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { GatewayError } from '../errors.ts';
-import type { Datatype, Tensor, TensorData } from '../ports/tensor.ts';
+import { DATATYPES, type Datatype, type Tensor, type TensorData } from '../ports/tensor.ts';
 import type { Tolerance } from './golden.ts';
 import { fromNumbers, toNumbers } from './host/cast.ts';
 import { isBytes } from './tensor-data.ts';
@@ -9,25 +9,9 @@ import { isBytes } from './tensor-data.ts';
  * Tensors in golden samples: `{"datatype": "FP32", "shape": [1, 2], "data": [0.5, "NaN"]}`. Numbers that JSON has not,
  * and 64-bit integers, may be strings; elements of BYTES are text.
  */
-const datatypes = [
-  'BOOL',
-  'UINT8',
-  'UINT16',
-  'UINT32',
-  'UINT64',
-  'INT8',
-  'INT16',
-  'INT32',
-  'INT64',
-  'FP16',
-  'FP32',
-  'FP64',
-  'BYTES',
-] as const satisfies readonly Datatype[];
-
 export const goldenTensor = z
   .strictObject({
-    datatype: z.enum(datatypes),
+    datatype: z.enum(DATATYPES),
     shape: z.array(z.number().int().min(0)).max(16),
     data: z.array(z.union([z.number(), z.string(), z.boolean()])).max(1_000_000),
   })

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { bytes, duration } from '../config/units.ts';
+import { DATATYPES } from '../ports/tensor.ts';
 import { fileName, nodeSchema, sha256 } from './graph/schema.ts';
 
 /**
@@ -7,21 +8,7 @@ import { fileName, nodeSchema, sha256 } from './graph/schema.ts';
  * examples, in this folder's README. Cross-checks between keys are in `manifest-checks.ts`.
  */
 
-const datatype = z.enum([
-  'BOOL',
-  'UINT8',
-  'UINT16',
-  'UINT32',
-  'UINT64',
-  'INT8',
-  'INT16',
-  'INT32',
-  'INT64',
-  'FP16',
-  'FP32',
-  'FP64',
-  'BYTES',
-]);
+const datatype = z.enum(DATATYPES);
 
 const shape = z
   .array(

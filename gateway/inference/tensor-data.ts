@@ -1,27 +1,10 @@
-import type { Datatype, Tensor, TensorData } from '../ports/tensor.ts';
+import { DATATYPES, type Datatype, type Tensor, type TensorData } from '../ports/tensor.ts';
 import { align } from './frames.ts';
 
 /**
  * A tensor in a frame, at a multiple of 8: `u8 slot, u8 datatype, u8 dimensions, u8 0, u32 bytes of data`, then the
  * dimensions as u32, then the data, each padded to 8. Elements of BYTES are `u32 length` and their bytes.
  */
-
-/** The place of a datatype here is its number in frames. */
-const DATATYPES: readonly Datatype[] = [
-  'BOOL',
-  'UINT8',
-  'UINT16',
-  'UINT32',
-  'UINT64',
-  'INT8',
-  'INT16',
-  'INT32',
-  'INT64',
-  'FP16',
-  'FP32',
-  'FP64',
-  'BYTES',
-];
 
 const CODES = new Map(DATATYPES.map((datatype, code) => [datatype, code]));
 

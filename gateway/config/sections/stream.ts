@@ -1,26 +1,11 @@
 import { z } from 'zod';
+import { DATATYPES } from '../../ports/tensor.ts';
 import { bytes, duration } from '../units.ts';
 import { identifier } from './identifier.ts';
 
 const fieldType = z
   .enum(['number', 'string', 'boolean', 'array', 'bytes', 'tensor'])
   .describe('bytes: an opaque value (base64 in JSON); tensor: exact values of `datatype` for a model');
-
-const DATATYPES = [
-  'BOOL',
-  'UINT8',
-  'UINT16',
-  'UINT32',
-  'UINT64',
-  'INT8',
-  'INT16',
-  'INT32',
-  'INT64',
-  'FP16',
-  'FP32',
-  'FP64',
-  'BYTES',
-] as const;
 
 export const fieldSection = z.strictObject({
   path: z

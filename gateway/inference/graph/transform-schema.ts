@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { DATATYPES } from '../../ports/tensor.ts';
 
 /**
  * The transforms of a graph: one schema each. Axes count from 0, negative ones from the end; axis 0 is the batch where
@@ -41,20 +42,7 @@ const arithmetic = [
   of('abs', {}),
   of('clip', { min: z.number().optional(), max: z.number().optional() }),
   of('cast', {
-    datatype: z.enum([
-      'BOOL',
-      'UINT8',
-      'UINT16',
-      'UINT32',
-      'UINT64',
-      'INT8',
-      'INT16',
-      'INT32',
-      'INT64',
-      'FP16',
-      'FP32',
-      'FP64',
-    ]),
+    datatype: z.enum(DATATYPES).exclude(['BYTES']),
   }).describe('Integers are rounded and held within their range'),
   of('sigmoid', {}),
   of('softmax', { axis: axis.default(-1) }),
