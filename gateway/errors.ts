@@ -29,7 +29,9 @@ export const ERROR_CODES = {
   IDENTITY_IMPORT: 'Mend the lines the message names; the first line must be: name,password,role.',
   UNAUTHORIZED: 'Send `Authorization: Bearer TOKEN`, or log in; `aimx-gateway init` showed the first login.',
   FORBIDDEN: 'Log in as someone with the role admin.',
-  THROTTLED: 'Too many failed logins from this address: wait a minute.',
+  THROTTLED: 'Too many failed logins from this address or of this name: wait a minute.',
+  PASSWORD_WEAK: 'Choose a longer one: four or five words that nobody else would put together.',
+  CROSS_SITE: 'Do this on a page of this gateway itself, or send a bearer token in place of a cookie.',
   // command line
   GATEWAY_DOWN: 'Start it with `aimx-gateway start`, then try again.',
   GATEWAY_ANSWER: 'Check with `aimx-gateway doctor` what is wrong with the running gateway.',

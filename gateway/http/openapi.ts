@@ -30,9 +30,14 @@ export function openApi(routes: readonly ApiRoute[], version: string): object {
       description:
         'Times are milliseconds since the Unix epoch. Errors carry a code, what was expected and the fix.',
     },
-    security: [{ bearer: [] }],
+    security: [{ bearer: [] }, { session: [] }],
     paths,
-    components: { securitySchemes: { bearer: { type: 'http', scheme: 'bearer' } } },
+    components: {
+      securitySchemes: {
+        bearer: { type: 'http', scheme: 'bearer' },
+        session: { type: 'apiKey', in: 'cookie', name: 'aimx_session' },
+      },
+    },
   };
 }
 
@@ -44,7 +49,10 @@ function operation(route: ApiRoute): object {
     parameters: [...pathParameters(route), ...queryParameters(route)],
     ...(route.body ? { requestBody: { required: true, content: json(route.body, 'input') } } : {}),
     responses: {
-      [String(route.status ?? 200)]: { description: 'Done', content: json(route.answer, 'output') },
+      [String(route.status ?? 200)]: {
+        description: 'Done',
+        ...(route.status === 204 ? {} : { content: json(route.answer, 'output') }),
+      },
       default: failure,
     },
   };

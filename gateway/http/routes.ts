@@ -1,8 +1,9 @@
+import type { IncomingHttpHeaders } from 'node:http';
 import { z } from 'zod';
-import { GatewayError } from '../errors.ts';
-import type { HttpAccess } from './auth.ts';
+import type { Caller, HttpAccess } from './auth.ts';
 import { type ModelAdmin, modelRoutes } from './model-routes.ts';
 import type { RateHistory } from './rates.ts';
+import { sessionRoutes } from './session.ts';
 import {
   auditView,
   deviceView,
@@ -39,6 +40,12 @@ export interface Call {
   readonly params: Readonly<Record<string, string>>;
   readonly body: unknown;
   readonly peer: string;
+  readonly headers: IncomingHttpHeaders;
+  /** Who asks; undefined only where the route is open. */
+  readonly caller: Caller | undefined;
+  /** Whether the browser came over TLS. */
+  readonly secure: boolean;
+  setCookie(value: string): void;
 }
 
 /** One operation: the same description serves requests and writes the OpenAPI document. */
@@ -47,7 +54,7 @@ export interface ApiRoute {
   /** With `:name` parameters. */
   readonly path: string;
   readonly summary: string;
-  /** `open`: anybody; `read`: a bearer token (or loopback, see auth.ts); `change`: a bearer token of an admin. */
+  /** `open`: anybody; `read`: somebody known (or loopback, see auth.ts); `change`: an admin. */
   readonly needs: 'open' | 'read' | 'change';
   readonly query?: z.ZodObject;
   readonly body?: z.ZodObject;
@@ -63,7 +70,6 @@ const ratesView = z.object({
   streams: z.record(z.string(), z.array(z.number())),
   pipelines: z.record(z.string(), z.array(z.number())),
 });
-const loginBody = z.strictObject({ name: z.string().max(128), password: z.string().max(1024) });
 const deviceBody = z.strictObject({
   name: z.string().max(128),
   role: z.enum(['device', 'integrator']).default('device'),
@@ -173,25 +179,7 @@ export function apiRoutes({ views, access, devices, models, rates }: RouteParts)
       answer: z.array(auditView),
       run: () => views.audit(),
     },
-    {
-      method: 'POST',
-      path: '/api/v1/login',
-      summary: 'Open a session of twelve hours',
-      needs: 'open',
-      body: loginBody,
-      answer: z.object({ token: z.string(), expiresAt: z.number() }),
-      async run({ body, peer }) {
-        const { name, password } = body as z.output<typeof loginBody>;
-        const session = await access.login(name, password, peer);
-        if (session === 'throttled') throw new GatewayError('THROTTLED', 'too many failed logins');
-        if (session === null) {
-          throw new GatewayError('UNAUTHORIZED', 'name or password are wrong', {
-            fix: 'Mend them and try again.',
-          });
-        }
-        return session;
-      },
-    },
+    ...sessionRoutes(access),
     {
       method: 'GET',
       path: '/health/live',

@@ -7,7 +7,7 @@ import { GatewayError } from '../errors.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Log } from '../ports/log.ts';
 import type { Serving, ServingCatalog } from '../ports/serving.ts';
-import { callerOf, foreignOrigin, type HttpAccess } from './auth.ts';
+import { type Caller, callerOf, foreignOrigin, type HttpAccess, requireOwnPage } from './auth.ts';
 import { errorReply } from './errors.ts';
 import { inferenceRoutes } from './inference.ts';
 import type { Metrics } from './metrics.ts';
@@ -88,6 +88,7 @@ export function createHttpServer(parts: HttpServerParts): HttpServer {
   });
   app.removeContentTypeParser('text/plain');
   app.server.maxConnections = config.limits.maxConnections;
+  const callers = new WeakMap<FastifyRequest, Caller>();
   let addresses: string[] = [];
   let port = 0;
   let cancelSample: (() => void) | undefined;
@@ -97,7 +98,11 @@ export function createHttpServer(parts: HttpServerParts): HttpServer {
     reply.headers(HEADERS);
     if (stopping) throw new GatewayError('STOPPING', 'the gateway is stopping');
     const { needs } = request.routeOptions.config as { needs?: ApiRoute['needs'] };
-    if (needs === 'read' || needs === 'change') await callerOf(request, access, needs === 'change');
+    if (needs === 'read' || needs === 'change')
+      callers.set(request, await callerOf(request, access, needs === 'change'));
+    // Nor may a page of another site log its visitors in or out.
+    else if (needs === 'open' && request.method !== 'GET' && request.headers.origin !== undefined)
+      requireOwnPage(request.headers);
   });
   app.setErrorHandler((error, request, reply) => {
     const { status, body, internal } = errorReply(error);
@@ -118,7 +123,8 @@ export function createHttpServer(parts: HttpServerParts): HttpServer {
       config: { needs: route.needs },
       handler: async (request, reply) => {
         reply.code(route.status ?? 200);
-        return await route.run(callOf(route, request));
+        const answer = await route.run(callOf(route, request, reply, callers.get(request)));
+        return answer === undefined ? reply.send() : answer;
       },
     });
   }
@@ -222,12 +228,22 @@ async function listen(app: FastifyInstance, host: string, port: number): Promise
 }
 
 /** Checks query and body of a request against the schemas of its route. */
-function callOf(route: ApiRoute, request: FastifyRequest): Call {
+function callOf(
+  route: ApiRoute,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  caller: Caller | undefined,
+): Call {
   return {
     query: checked(route.query, request.query, 'query') as Call['query'],
     body: checked(route.body, request.body, 'body'),
     params: request.params as Call['params'],
     peer: request.ip,
+    headers: request.headers,
+    caller,
+    // A proxy in front may have ended TLS; the browser still names the scheme of the page.
+    secure: request.protocol === 'https' || request.headers.origin?.startsWith('https://') === true,
+    setCookie: (value) => reply.header('set-cookie', value),
   };
 }
 

@@ -6,9 +6,12 @@ import type { AccessControl, Credentials, Principal } from '../ports/access.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Log } from '../ports/log.ts';
 import { type DeviceIdentity, type DeviceRole, Identities, type PersonRole } from './identities.ts';
+import { type LoginAnswer, People } from './people.ts';
 import { AccessRules, type Asker } from './rules.ts';
-import { neverRight, newSecret, type StoredSecret, sealRandom, verifySecret } from './secrets.ts';
-import { Throttle } from './throttle.ts';
+import { newSecret, type StoredSecret, sealRandom, verifySecret } from './secrets.ts';
+import type { OpenSession } from './sessions.ts';
+import { placeOf, Throttle } from './throttle.ts';
+import { Turns } from './turns.ts';
 
 /** Who calls the HTTP interface. */
 export interface ApiCaller {
@@ -29,11 +32,10 @@ export interface Access extends AccessControl {
   /** The caller behind a bearer token: an API token, a login session or the local token; null when it is none. */
   bearer(token: string, peer: string): Promise<ApiCaller | null>;
   /** Checks name and password of a person and opens a session; null when they are wrong, `throttled` when to wait. */
-  login(
-    name: string,
-    password: string,
-    peer: string,
-  ): Promise<{ token: string; expiresAt: number } | null | 'throttled'>;
+  login(name: string, password: string, peer: string): Promise<LoginAnswer>;
+  /** Who opened a session; undefined when it is over or never was. */
+  session(token: string): OpenSession | undefined;
+  logout(token: string): void;
   /** Whether the peer may read over HTTP without a token: anonymous access is configured and it is on loopback. */
   openTo(peer: string): boolean;
   /** Adds a device and answers its secret, which is kept nowhere. */
@@ -60,8 +62,6 @@ export interface AccessParts {
 export const LOCAL_USER = 'aimx';
 /** How often the identity file is looked at; a stat call. */
 const WATCH_MS = 1000;
-const SESSION_MS = 12 * 3_600_000;
-const MAX_SESSIONS = 200;
 /** Decisions remembered of one connection: a device has few topics. */
 const MAX_REMEMBERED = 64;
 /** Stretched passwords computed at once, and waiting: each takes 32 MiB and a thread for some 80 ms. */
@@ -84,15 +84,14 @@ export function createAccess(parts: AccessParts): Access {
   /** Verified stretched passwords under a key of this process, so that reconnecting costs no stretching. */
   const verifiedKey = randomBytes(32);
   const verified = new Map<string, { secret: StoredSecret; proof: string }>();
-  const sessions = new Map<string, ApiCaller & { expires: number }>();
   const remembered = new WeakMap<Principal, Remembered>();
   const listeners = new Set<(names: ReadonlySet<string>) => void>();
   const counts = { accepted: 0, refused: 0, throttled: 0 };
   const nobody = sealRandom(newSecret());
-  const noPerson = neverRight();
+  // Taken in turns, so that a flood of logins cannot take all memory and threads.
+  const turns = new Turns(MAX_STRETCHING, MAX_STRETCH_QUEUE);
+  const people = new People({ dataDir: parts.dataDir, identities, clock, log, turns, places: throttle });
   let generation = 0;
-  let stretching = 0;
-  const stretchQueue: (() => void)[] = [];
   let cancelWatch: (() => void) | undefined;
   let known = new Map<string, DeviceIdentity>(identities.devices().map((d) => [d.name, d]));
 
@@ -110,9 +109,7 @@ export function createAccess(parts: AccessParts): Access {
     }
     known = new Map(identities.devices().map((device) => [device.name, device]));
     for (const name of gone) verified.delete(`device:${name}`);
-    for (const [token, session] of sessions) {
-      if (identities.person(session.name)?.role !== session.role) sessions.delete(token);
-    }
+    people.changed();
     if (gone.size === 0) return;
     log.info({ devices: gone.size }, 'access: identities were revoked or changed, their connections end');
     for (const listener of listeners) listener(gone);
@@ -130,23 +127,6 @@ export function createAccess(parts: AccessParts): Access {
     cancelWatch = clock.after(WATCH_MS, watch);
   };
 
-  /** Takes turns, so that a flood of logins cannot take all memory and threads. False when too many wait. */
-  const stretchTurn = async (): Promise<boolean> => {
-    if (stretching < MAX_STRETCHING) {
-      stretching++;
-      return true;
-    }
-    if (stretchQueue.length >= MAX_STRETCH_QUEUE) return false;
-    await new Promise<void>((resolve) => stretchQueue.push(resolve));
-    return true;
-  };
-
-  const endTurn = (): void => {
-    const next = stretchQueue.shift();
-    if (next) next();
-    else stretching--;
-  };
-
   /** Whether the secret is right. `peer` waits after failures only where a secret could be guessed. */
   const check = async (
     who: string,
@@ -162,13 +142,10 @@ export function createAccess(parts: AccessParts): Access {
     const proof = createHmac('sha256', verifiedKey).update(given).digest('base64url');
     const before = verified.get(who);
     if (before?.secret === stored && before.proof === proof) return true;
-    if (throttle.blocked(peer) || !(await stretchTurn())) return 'throttled';
-    try {
-      if (!(await verifySecret(stored, given))) return false;
-    } finally {
-      endTurn();
-    }
-    throttle.succeeded(peer);
+    if (throttle.blocked(placeOf(peer))) return 'throttled';
+    const right = await turns.take(() => verifySecret(stored, given));
+    if (right !== true) return right === false ? false : 'throttled';
+    throttle.succeeded(placeOf(peer));
     verified.set(who, { secret: stored, proof });
     return true;
   };
@@ -178,7 +155,7 @@ export function createAccess(parts: AccessParts): Access {
     else if (right === 'throttled') counts.throttled++;
     else {
       counts.refused++;
-      throttle.failed(peer);
+      throttle.failed(placeOf(peer));
     }
   };
 
@@ -249,33 +226,22 @@ export function createAccess(parts: AccessParts): Access {
     async bearer(token, peer) {
       if (token.length > 256) return null;
       if (sameText(token, localToken)) return isOwnAddress(peer) ? { name: 'local', role: 'admin' } : null;
-      const session = sessions.get(token);
-      if (session) {
-        if (clock.monotonic() < session.expires) return { name: session.name, role: session.role };
-        sessions.delete(token);
-        return null;
-      }
+      const session = people.session(token);
+      if (session) return { name: session.name, role: session.role };
       const dot = token.indexOf('.');
       const entry = dot < 0 ? undefined : identities.token(token.slice(0, dot));
       const right = await check('', entry?.secret, token.slice(dot + 1), peer);
-      settle(right, peer);
+      // A page whose session is over asks on: that is no guessing, and must not keep its owner from logging in.
+      counts[right === true ? 'accepted' : 'refused']++;
       return right === true && entry ? { name: entry.name, role: entry.role } : null;
     },
     async login(name, password, peer) {
-      const person = identities.person(name);
-      if (throttle.blocked(peer)) {
-        counts.throttled++;
-        return 'throttled';
-      }
-      const right = await check(`person:${name}`, person?.secret ?? noPerson, password, peer);
-      settle(right, peer);
-      if (right === 'throttled') return 'throttled';
-      if (!right || !person) return null;
-      if (sessions.size >= MAX_SESSIONS) sessions.delete(sessions.keys().next().value!);
-      const token = newSecret();
-      sessions.set(token, { name, role: person.role, expires: clock.monotonic() + SESSION_MS });
-      return { token, expiresAt: clock.now() + SESSION_MS };
+      const answer = await people.login(name, password, peer);
+      counts[answer === null ? 'refused' : answer === 'throttled' ? 'throttled' : 'accepted']++;
+      return answer;
     },
+    session: (token) => (token.length > 256 ? undefined : people.session(token)),
+    logout: (token) => people.logout(token),
     onRevoked(listener) {
       listeners.add(listener);
       return () => listeners.delete(listener);
@@ -288,7 +254,7 @@ export function createAccess(parts: AccessParts): Access {
     async stop() {
       cancelWatch?.();
       cancelWatch = undefined;
-      sessions.clear();
+      await people.saved();
     },
   };
 }
