@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { createLedgerChain, deployContracts } from '../../adapters/registry.ts';
+import { aimx } from '../billing/formats/amount.ts';
 import { openKeystore } from '../billing/keys/keystore.ts';
 import type { LedgerRow } from '../billing/receipts/ledger-query.ts';
-import { aimx } from '../billing/receipts/receipts.ts';
 import { QUANTITIES, type Quantities } from '../billing/tariff/quantities.ts';
 import { quote as priced } from '../billing/tariff/quote.ts';
 import { DEFAULT_TARIFF, parseTariff, type Tariff } from '../billing/tariff/tariff.ts';

@@ -1,8 +1,9 @@
+import { aimx } from '../formats/amount.ts';
 import { toHex } from '../formats/bytes.ts';
 import { parseUsage } from '../metering/measure.ts';
 import { QUANTITIES, type Quantities } from '../tariff/quantities.ts';
 import type { ExportedRow, ExportFilter } from './receipt-queries.ts';
-import { aimx, proofText, type ReceiptReader, showReceipt } from './receipts.ts';
+import { proofText, type ReceiptReader, showReceipt } from './receipts.ts';
 
 /** A period of receipts for people and programs outside: rows for an accountant, proofs for an auditor. */
 

@@ -2,9 +2,9 @@ import type { Clock } from '../../ports/clock.ts';
 import type { Log } from '../../ports/log.ts';
 import type { JournalStream, NewRecord, StateRow, Store } from '../../store/types.ts';
 import { Backoff, LOCAL } from '../../system/backoff.ts';
+import { aimx } from '../formats/amount.ts';
 import { toHex } from '../formats/bytes.ts';
 import type { FedRow } from './receipt-queries.ts';
-import { aimx } from './receipts.ts';
 
 /** Under this name the store keeps how far each book is fed. */
 const CONSUMER = 'receipts';

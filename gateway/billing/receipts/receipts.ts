@@ -1,5 +1,6 @@
 import { DatabaseSync } from 'node:sqlite';
 import { GatewayError } from '../../errors.ts';
+import { aimx } from '../formats/amount.ts';
 import { fromHex, sameBytes, toHex, ZERO_WORD } from '../formats/bytes.ts';
 import { ioHash, ioSalt, parseUsage } from '../metering/measure.ts';
 import { storeModule } from '../store-module.ts';
@@ -222,11 +223,4 @@ function proofOf(found: Evidence): ReceiptProof {
           }
         : null,
   };
-}
-
-/** Units of 10⁻¹⁸ AIMX as an exact decimal number of AIMX. */
-export function aimx(units: string): string {
-  const digits = units.padStart(19, '0');
-  const fraction = digits.slice(-18).replace(/0+$/, '');
-  return fraction ? `${digits.slice(0, -18)}.${fraction}` : digits.slice(0, -18);
 }

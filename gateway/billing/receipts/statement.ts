@@ -1,7 +1,7 @@
 import { barChart, columnChart, escapeHtml } from '../../html/charts.ts';
 import { htmlPage } from '../../html/page.ts';
+import { aimx } from '../formats/amount.ts';
 import type { ExportedReceipt, Period } from './export.ts';
-import { aimx } from './receipts.ts';
 
 /** What a period cost, added up while receipts go by: it holds totals and no receipts. */
 export class Statement {
