@@ -19,7 +19,7 @@ import { createMqttSink } from './upstream-mqtt/index.ts';
 /** Which adapter stands behind which setting; an adapter is added here in one line. */
 
 export { createCoapServer } from './coap/index.ts';
-export { deployContracts } from './evm/deploy.ts';
+export { deployContracts, plannedContracts } from './evm/deploy.ts';
 export { findPosted } from './evm/posted.ts';
 
 /** The file whose `storeModule` keeps the broker's state. */

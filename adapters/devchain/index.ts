@@ -3,9 +3,8 @@ import { createServer } from 'node:net';
 import { keccak_256 } from '@noble/hashes/sha3.js';
 import { deviceSigner } from '../../gateway/billing/keys/device-key.ts';
 import type { Log } from '../../gateway/ports/log.ts';
-import { type DeployedContracts, deployContracts } from '../evm/deploy.ts';
+import { type DeployedContracts, deployContracts, plannedContracts } from '../evm/deploy.ts';
 import { JsonRpc } from '../evm/rpc.ts';
-import { createdAddress } from '../evm/transaction.ts';
 import { anvilBinary, anvilProcess } from './anvil.ts';
 import { ethereumjsProcess } from './ethereumjs-process.ts';
 import type { ChainProcess } from './process.ts';
@@ -37,7 +36,7 @@ export const DEV_CHAIN_ID = 31337;
 const deployer = deviceSigner(keccak_256(Buffer.from('AIMX edge gateway: deployer of local dev chains')));
 const HUNDRED_COINS = `0x${(100n * 10n ** 18n).toString(16)}`;
 
-/** Starts a chain for development on loopback and deploys token and ledger. Rejects with DEVCHAIN_START. */
+/** Starts a chain for development on loopback and deploys the contracts. Rejects with DEVCHAIN_START. */
 export async function startDevChain(options: DevChainOptions): Promise<DevChain> {
   mkdirSync(options.dir, { recursive: true });
   const port = options.port || (await freePort());
@@ -70,25 +69,16 @@ function startProcess(options: DevChainOptions, port: number): Promise<ChainProc
 }
 
 async function ensureContracts(rpcUrl: string): Promise<DeployedContracts> {
+  const addresses = plannedContracts(deployer.address);
   const rpc = new JsonRpc(rpcUrl);
   try {
-    const addresses = {
-      token: createdAddress(deployer.address, 0),
-      ledger: createdAddress(deployer.address, 1),
-    };
-    if ((await rpc.call('eth_getCode', [addresses.ledger, 'latest'])) !== '0x') return addresses;
+    // The last that is deployed.
+    if ((await rpc.call('eth_getCode', [addresses.benchmarks, 'latest'])) !== '0x') return addresses;
     await rpc.call('anvil_setBalance', [deployer.address, HUNDRED_COINS]);
-    // A chain that was stopped between the two deployments has the token already.
-    const begun = (await rpc.call('eth_getCode', [addresses.token, 'latest'])) !== '0x';
-    return await deployContracts({
-      rpcUrl,
-      chainId: DEV_CHAIN_ID,
-      signer: deployer,
-      ...(begun ? { token: addresses.token } : {}),
-    });
   } finally {
     rpc.close();
   }
+  return await deployContracts({ rpcUrl, chainId: DEV_CHAIN_ID, signer: deployer });
 }
 
 async function setBalance(rpcUrl: string, address: string): Promise<void> {

@@ -43,9 +43,3 @@ export function signTransaction(tx: Eip1559, signer: Signer): { raw: Uint8Array;
   ]);
   return { raw: new Uint8Array(raw), hash: keccak_256(raw) };
 }
-
-/** Address that a contract gets which `sender` creates with `nonce`. */
-export function createdAddress(sender: string, nonce: number): string {
-  const bytes = rlp([Buffer.from(sender.slice(2), 'hex'), rlpInteger(nonce)]);
-  return `0x${Buffer.from(keccak_256(bytes).subarray(12)).toString('hex')}`;
-}

@@ -10,7 +10,7 @@ const require = createRequire(import.meta.url);
 const folder = new URL('./', import.meta.url);
 
 /** Contracts that are deployed, each in the file of its name. */
-const CONTRACTS = ['AIMX', 'EdgeLedger'] as const;
+const CONTRACTS = ['AIMX', 'EdgeLedger', 'GatewayDirectory', 'BenchmarkRegistry'] as const;
 /** A token that only tests deploy, and where source and artefact are. */
 const TEST_CONTRACT = { name: 'FeeToken', folder: new URL('../../test/contracts-evm/', folder) };
 

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { createLedgerChain, deployContracts } from '../../adapters/registry.ts';
+import { createLedgerChain, deployContracts, plannedContracts } from '../../adapters/registry.ts';
 import { aimx } from '../billing/formats/amount.ts';
 import { openKeystore } from '../billing/keys/keystore.ts';
 import type { LedgerRow } from '../billing/receipts/ledger-query.ts';
@@ -22,7 +22,7 @@ export const ledger: Command = {
   usage: [
     'ledger status',
     'ledger quote MODEL [--count N] [--use QUANTITY=N[,QUANTITY=N]]',
-    'ledger deploy [--token ADDRESS]',
+    'ledger deploy [--token ADDRESS] [--plan]',
   ],
   help: `
 status shows what was made, posted and final per device key and ledger, what waits and why, what posting has cost, and how
@@ -31,9 +31,15 @@ the chain sees it. Works with the gateway running or stopped, and without a chai
 quote prices N uses of a model by the tariff of the configuration, on a channel that has used nothing before. --use names what
 one use takes besides the inference itself: ${QUANTITIES.filter((name) => name !== 'inference').join(', ')}.
 
-deploy puts token and ledger on the chain of the configuration, paid by its device key, and prints their addresses. Only for
-development and test networks: everyone who shares a ledger must name the same one.`,
-  options: { count: { type: 'string' }, use: { type: 'string' }, token: { type: 'string' } },
+deploy puts token, ledger, directory and benchmark registry on the chain of the configuration, paid by its device key, at addresses
+that follow from their code: the same on every chain. What is there already stays; --plan only prints the addresses. For development and
+test networks: elsewhere --token (or billing.chain.token) names the token that exists.`,
+  options: {
+    count: { type: 'string' },
+    use: { type: 'string' },
+    token: { type: 'string' },
+    plan: { type: 'boolean' },
+  },
   run: (context) => runSubcommand('ledger', context, { status, quote, deploy }),
 };
 
@@ -168,16 +174,19 @@ const deploy: Subcommand = async (context) => {
     });
   const token = context.option('token') ?? chain.token;
   const signer = await openKeystore(chain);
+  const planned = plannedContracts(signer.address, token);
+  const lines = Object.entries(planned).map(([name, address]) => `${name.padEnd(10)}  ${address}`);
+  if (context.flag('plan')) {
+    context.print(planned, () => lines.join('\n'));
+    return 0;
+  }
+  if (!context.json) context.ui.note(`Deploying to chain ${chain.chainId}:\n${lines.join('\n')}`);
   const { rpcUrl, chainId } = chain;
-  const addresses = await deployContracts({ rpcUrl, chainId, signer, ...(token ? { token } : {}) });
-  context.print(addresses, () =>
+  const deployed = await deployContracts({ rpcUrl, chainId, signer, ...(token ? { token } : {}) });
+  context.print(deployed, () =>
     [
-      `token   ${addresses.token}`,
-      `ledger  ${addresses.ledger}`,
-      '',
-      'Put these into gateway.yaml under billing.chain:',
-      `  token: "${addresses.token}"`,
-      `  ledger: "${addresses.ledger}"`,
+      'All are in the chain. Put these into gateway.yaml under billing.chain:',
+      ...Object.entries(deployed).map(([name, address]) => `  ${name}: "${address}"`),
     ].join('\n'),
   );
   return 0;

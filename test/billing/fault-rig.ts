@@ -2,10 +2,9 @@ import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import { anvilBinary } from '../../adapters/devchain/anvil.ts';
 import { type ChainProcess, spawnChain } from '../../adapters/devchain/process.ts';
-import { deployContracts } from '../../adapters/evm/deploy.ts';
+import { deployContracts, plannedContracts } from '../../adapters/evm/deploy.ts';
 import { createEvmChain } from '../../adapters/evm/index.ts';
 import { JsonRpc } from '../../adapters/evm/rpc.ts';
-import { createdAddress } from '../../adapters/evm/transaction.ts';
 import type { BookKey } from '../../gateway/billing/book-rows.ts';
 import { keccak, toHex } from '../../gateway/billing/formats/bytes.ts';
 import { deviceSigner } from '../../gateway/billing/keys/device-key.ts';
@@ -258,7 +257,7 @@ export class FaultRig {
   /** A chain that was killed before it first wrote its state has nothing, and gets the ledger again. */
   async #ensureLedger(): Promise<string> {
     const rich = `0x${(10n ** 24n).toString(16)}`;
-    const ledger = createdAddress(DEPLOYER.address, 1);
+    const { ledger } = plannedContracts(DEPLOYER.address);
     if ((await this.#rpc.call('eth_getCode', [ledger, 'latest'])) !== '0x') return ledger;
     for (const { address } of [DEPLOYER, this.signer])
       await this.#rpc.call('anvil_setBalance', [address, rich]);

@@ -57,11 +57,12 @@ it('deploys token and ledger with the device key, and says how the books stand',
     const poor = await run(folder, 'ledger', 'deploy');
     expect(poor).toMatchObject({ code: 1, err: expect.stringContaining('CHAIN_DEPLOY') });
     await chain.fund((await openKeystore(paths)).address);
+    const planned = JSON.parse((await run(folder, 'ledger', 'deploy', '--plan', '--json')).out);
     const deployed = JSON.parse((await run(folder, 'ledger', 'deploy', '--json')).out);
-    expect(deployed).toEqual({
-      token: expect.stringMatching(/^0x[0-9a-f]{40}$/),
-      ledger: expect.stringMatching(/^0x[0-9a-f]{40}$/),
-    });
+    expect(deployed).toEqual(planned);
+    const { token, ...rest } = chain.addresses;
+    expect(deployed).toEqual({ ...rest, token: expect.stringMatching(/^0x[0-9a-f]{40}$/) });
+    expect(deployed.token).not.toBe(token);
     expect(await run(folder, 'ledger', 'status')).toMatchObject({ code: 1 });
   } finally {
     await chain.stop();

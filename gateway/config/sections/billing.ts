@@ -24,6 +24,16 @@ export const billingSection = z.strictObject({
         .regex(/^0x[0-9a-fA-F]{40}$/)
         .optional()
         .describe('Address of the AIMX token; part of the terms of every channel'),
+      directory: z
+        .string()
+        .regex(/^0x[0-9a-fA-F]{40}$/)
+        .optional()
+        .describe('Address of the directory of gateways; absent: where `ledger deploy` puts it'),
+      benchmarks: z
+        .string()
+        .regex(/^0x[0-9a-fA-F]{40}$/)
+        .optional()
+        .describe('Address of the registry of benchmark results; absent: where `ledger deploy` puts it'),
       replaceAfter: duration
         .prefault('90s')
         .describe('A transaction that waits longer is replaced by one that pays more'),

@@ -1,8 +1,8 @@
-import { getCreateAddress, Interface, Transaction } from 'ethers';
+import { Interface, Transaction } from 'ethers';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { encodePost } from '../../../adapters/evm/index.ts';
-import { createdAddress, signTransaction } from '../../../adapters/evm/transaction.ts';
+import { signTransaction } from '../../../adapters/evm/transaction.ts';
 import { keccak, toHex } from '../../../gateway/billing/formats/bytes.ts';
 import { deviceSigner } from '../../../gateway/billing/keys/device-key.ts';
 
@@ -43,13 +43,6 @@ test(`ethers reads every transaction that we sign, and finds the sender (seed ${
     }),
     { seed: SEED, numRuns: 60 },
   );
-});
-
-test('predicts the address of a contract', () => {
-  for (const nonce of [0, 1, 127, 128, 70_000])
-    expect(createdAddress(signer.address, nonce)).toBe(
-      getCreateAddress({ from: signer.address, nonce }).toLowerCase(),
-    );
 });
 
 test('encodes the call of post as the ABI says', () => {
