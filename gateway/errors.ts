@@ -24,6 +24,7 @@ export const ERROR_CODES = {
   IDENTITY_NAME: 'Use 1 to 128 characters without "/", "+", "#", "$", ":" and control characters.',
   IDENTITY_EXISTS: 'Choose another name, or revoke the present one first.',
   IDENTITY_UNKNOWN: 'List what there is with `aimx-gateway devices list`.',
+  IDENTITY_LAST_ADMIN: 'Add another admin first: `aimx-gateway people add NAME --role admin`.',
   IDENTITY_LIMIT: 'Revoke identities that are no longer used.',
   IDENTITY_FILE: 'Restore identities.json from a backup, or move it away to begin without identities.',
   IDENTITY_IMPORT: 'Mend the lines the message names; the first line must be: name,password,role.',
@@ -117,6 +118,9 @@ export const ERROR_CODES = {
   // billing
   BILLING_CONFLICT: 'Use a new request id for a new request; the id was billed with another body.',
   BILLING_AMOUNT: 'Lower the prices of the tariff: a channel can carry at most 2^128 units.',
+  // channels with paying customers
+  CHANNEL_DOCUMENT:
+    'Send integers as decimal strings and bytes as hexadecimal with 0x; see gateway/billing/channels.',
   TARIFF_INVALID: 'Mend the tariff file as the message says; gateway/billing/README.md shows one.',
   KEYSTORE_MODE: 'Allow only the owner to read the file: `chmod 0400 FILE`.',
   KEYSTORE_INVALID: 'Check that the keystore and the passphrase file belong together.',

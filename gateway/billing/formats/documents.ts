@@ -141,6 +141,22 @@ export interface Head {
 export const headDigest = (separator: Uint8Array, head: Head): Uint8Array =>
   digest(separator, hashStruct('Head', BILLING_TYPES, { ...head }));
 
+/** What a payer signs after service: the same fields as a head, another meaning. */
+export const ackDigest = (separator: Uint8Array, ack: Head): Uint8Array =>
+  digest(separator, hashStruct('Ack', BILLING_TYPES, { ...ack }));
+
+export interface Ceiling {
+  readonly channelId: Uint8Array;
+  /** What all receipts of the channel may cost together. */
+  readonly maxCumulative: bigint;
+  /** Seconds since the epoch: until then it can be claimed under. */
+  readonly validUntil: number;
+}
+
+/** What a payer signs before service. */
+export const ceilingDigest = (separator: Uint8Array, ceiling: Ceiling): Uint8Array =>
+  digest(separator, hashStruct('Ceiling', BILLING_TYPES, { ...ceiling }));
+
 export interface Batch {
   readonly prevHead: Uint8Array;
   readonly root: Uint8Array;
