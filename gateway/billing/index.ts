@@ -6,8 +6,7 @@ import type { Alarms } from '../ports/alarms.ts';
 import type { Chain, Signer } from '../ports/chain.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Log } from '../ports/log.ts';
-import type { ChargeOptions, Meter, Usage } from '../ports/meter.ts';
-import type { ModuleOp } from '../store/types.ts';
+import type { Meter } from '../ports/meter.ts';
 import type { BookKey } from './book-rows.ts';
 import { NO_LEDGER } from './formats/documents.ts';
 import { createKeystore, openKeystore } from './keys/keystore.ts';
@@ -73,13 +72,16 @@ export function createBilling(parts: BillingParts): Billing {
   let settler: Settler | undefined;
   let signer: Signer | undefined;
 
-  const charge = (uses: readonly Usage[], options?: ChargeOptions): readonly ModuleOp[] => {
-    if (!meter) throw new GatewayError('INTERNAL', 'Billing was asked to charge before it was started.');
-    return meter.charge(uses, options);
+  const started = (): ChannelMeter => {
+    if (meter) return meter;
+    throw new GatewayError('INTERNAL', 'Billing was asked to charge before it was started.');
   };
 
   return {
-    meter: { charge },
+    meter: {
+      charge: (uses, options) => started().charge(uses, options),
+      chargeBlock: (block) => started().chargeBlock(block),
+    },
     async start(signal) {
       const tariff = readTariff(config?.tariff);
       const paths = config?.chain ?? (await createKeystore(join(parts.dataDir, 'keys')));

@@ -1,12 +1,13 @@
 import type { Clock } from '../ports/clock.ts';
 import type { ModelInfo } from '../ports/inference.ts';
-import type { Meter, Usage } from '../ports/meter.ts';
+import type { Meter } from '../ports/meter.ts';
 import type { NewRecord } from '../store/types.ts';
 import type { ClosedWindow } from '../stream/window.ts';
 import { Histogram } from './histogram.ts';
 import type { Answers, ModelCalls } from './model-calls.ts';
 import type { ResultText } from './result-json.ts';
 import type { Outcome, Stage } from './unit.ts';
+import { UseBlock } from './use-block.ts';
 
 /** Bytes of bookkeeping per waiting window, besides its values. */
 const WINDOW_OVERHEAD = 128;
@@ -43,6 +44,8 @@ export class ModelStage implements Stage<ClosedWindow> {
   readonly #calls: ModelCalls;
   readonly #patience: number;
   readonly #account: string;
+  /** One per version that answers; used again by each unit. */
+  readonly #blocks: UseBlock[] = [];
 
   constructor(options: ModelStageOptions) {
     this.#options = options;
@@ -93,7 +96,8 @@ export class ModelStage implements Stage<ClosedWindow> {
     const answers = await this.#calls.answer(live, { deadline: this.#patience, signal });
     const results: NewRecord<string>[] = [];
     const rejects: NewRecord<string>[] = [];
-    const uses: Usage[] = [];
+    const { meter, columns } = this.#options;
+    let blocks = 0;
     const unanswered: ClosedWindow[] = [];
     for (let i = 0; i < live.length; i++) {
       const window = live[i]!;
@@ -101,10 +105,14 @@ export class ModelStage implements Stage<ClosedWindow> {
       const { key: device, time } = window;
       if (part) {
         const model = answers.model(i);
+        let at = 0;
+        while (at < blocks && this.#blocks[at]!.model !== model) at++;
+        if (at === blocks) this.#begin(blocks++, model, startedAt);
+        const block = this.#blocks[at]!;
         text.use(model);
-        const value = text.document(device, time, window.ordinal, part.columns, answers.place(i));
-        results.push({ device, time, flags: 0, value });
-        if (this.#options.meter) uses.push(this.#usage(window, model, part.computeUs, value, startedAt));
+        text.writeDocument(block.answer(), device, time, window.ordinal, part.columns, answers.place(i));
+        results.push({ device, time, flags: 0, value: block.answered() });
+        if (meter) block.bill(window, columns, part.computeUs, text);
         continue;
       }
       unanswered.push(window);
@@ -120,7 +128,7 @@ export class ModelStage implements Stage<ClosedWindow> {
         ...(results.length > 0 ? [{ stream: this.#options.results, records: results }] : []),
         ...(rejects.length > 0 ? [{ stream: this.#options.rejected, records: rejects }] : []),
       ],
-      ops: uses.length > 0 ? this.#options.meter!.charge(uses) : [],
+      ops: meter ? this.#blocks.slice(0, blocks).flatMap((block) => meter.chargeBlock(block)) : [],
       skipped: this.stateful ? [...stale, ...unanswered].map(identity) : [],
       state,
       committed: () => {
@@ -166,27 +174,9 @@ export class ModelStage implements Stage<ClosedWindow> {
     return JSON.stringify({ id, pipeline, device, time, code, message, rows, columns, f64 });
   }
 
-  #usage(
-    window: ClosedWindow,
-    model: ModelInfo,
-    computeUs: number,
-    answer: string,
-    startedAt: number,
-  ): Usage {
-    const { text, columns } = this.#options;
-    const { values, rows } = window;
-    const requestId = text.id(window.key, window.time, window.ordinal);
-    return {
-      requestId,
-      account: this.#account,
-      model,
-      startedAt,
-      computeUs: Math.round(computeUs),
-      bytesIn: values.byteLength,
-      bytesOut: Buffer.byteLength(answer),
-      request: `{"id":${JSON.stringify(requestId)},"rows":${rows},"columns":${columns},"f64":"${base64(values)}"}`,
-      answer,
-    };
+  #begin(index: number, model: ModelInfo, startedAt: number): void {
+    this.#blocks[index] ??= new UseBlock(this.#account, model);
+    this.#blocks[index]!.begin(model, startedAt);
   }
 }
 

@@ -17,6 +17,27 @@ export interface Usage {
   readonly answer: string;
 }
 
+/**
+ * Many uses of one account and one model. Their texts lie one after the other as UTF-8, so that those of a receipt they
+ * share are hashed without a string of each. Valid only while it is charged.
+ */
+export interface UsageBlock extends Pick<Usage, 'account' | 'model' | 'startedAt'> {
+  /** At least one. */
+  readonly count: number;
+  /** Of all together. */
+  readonly computeUs: number;
+  readonly bytesIn: number;
+  readonly bytesOut: number;
+  /** Ids, a newline between them. */
+  readonly ids: Uint8Array;
+  /** Requests and answers, U+001E between them. */
+  readonly requests: Uint8Array;
+  readonly answers: Uint8Array;
+  requestId(index: number): string;
+  /** One of them by itself. */
+  use(index: number): Usage;
+}
+
 export interface ChargeOptions {
   /**
    * What becomes of a request id that was billed with another body: `skip` (default) counts it and goes on, `error` fails
@@ -32,4 +53,5 @@ export interface ChargeOptions {
  */
 export interface Meter {
   charge(uses: readonly Usage[], options?: ChargeOptions): readonly ModuleOp[];
+  chargeBlock(block: UsageBlock): readonly ModuleOp[];
 }

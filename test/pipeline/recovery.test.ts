@@ -9,6 +9,7 @@ import type { JournalRecord } from '../../gateway/store/types.ts';
 import { Columns } from '../../gateway/stream/columns.ts';
 import { Joiner } from '../../gateway/stream/join.ts';
 import type { ClosedWindow, Reading } from '../../gateway/stream/window.ts';
+import { TextBytes } from '../../gateway/system/text-bytes.ts';
 import { temporaryFolder } from '../support/tmp.ts';
 import { until } from '../support/until.ts';
 import { cutStore } from './cut-store.ts';
@@ -156,7 +157,9 @@ function oracle(
     const outcome = answer({ state: states.get(key), window: values, rows }, terms);
     if ('code' in outcome) return;
     if (outcome.state) states.set(key, outcome.state);
-    documents.push(text.document(key, time, ordinal, columnsOf(outcome.outputs), 0));
+    const out = new TextBytes();
+    text.writeDocument(out, key, time, ordinal, columnsOf(outcome.outputs), 0);
+    documents.push(out.text(0, out.length));
   };
   const { join } = pipeline;
   const operator = new WindowOperator({

@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto';
-import type { Usage } from '../../ports/meter.ts';
+import type { Usage, UsageBlock } from '../../ports/meter.ts';
 import { keccak, utf8 } from '../formats/bytes.ts';
 import { canonicalJson } from '../formats/canonical-json.ts';
 import type { Counted, Quantities } from '../tariff/tariff.ts';
@@ -76,6 +76,28 @@ export function share(uses: readonly Usage[]): SharedUse[] {
       computeUs: used.compute_us,
     };
   });
+}
+
+/** The same of a block, whose texts lie joined already. */
+export function shareBlock(block: UsageBlock): SharedUse {
+  const { model, count, startedAt, ids, requests, answers } = block;
+  const computeUs = whole(block.computeUs);
+  return {
+    first: block.requestId(0),
+    last: block.requestId(count - 1),
+    idsSha: hash('sha256', ids, 'buffer'),
+    requestsSha: hash('sha256', requests, 'buffer'),
+    answersSha: hash('sha256', answers, 'buffer'),
+    model: modelText(model),
+    used: {
+      inference: count,
+      compute_us: computeUs,
+      byte_in: whole(block.bytesIn),
+      byte_out: whole(block.bytesOut),
+    },
+    startedAt: whole(startedAt),
+    computeUs,
+  };
 }
 
 /** The id names the first and the last use and commits to all ids in order; the hashes are over all requests and answers. */

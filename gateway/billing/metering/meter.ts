@@ -1,13 +1,13 @@
 import { randomUUID } from 'node:crypto';
 import type { Clock } from '../../ports/clock.ts';
-import type { ChargeOptions, Meter, Usage } from '../../ports/meter.ts';
+import type { ChargeOptions, Meter, Usage, UsageBlock } from '../../ports/meter.ts';
 import type { ModuleOp } from '../../store/types.ts';
 import type { BookKey, ChannelKey } from '../book-rows.ts';
 import { keccak, toHex, utf8 } from '../formats/bytes.ts';
 import { canonicalJson } from '../formats/canonical-json.ts';
 import { type ChannelConfig, channelId, separatorOf } from '../formats/documents.ts';
 import type { Tariff } from '../tariff/tariff.ts';
-import { share } from './measure.ts';
+import { type SharedUse, share, shareBlock } from './measure.ts';
 import type { ChargeArgs } from './metering-ops.ts';
 
 export interface MeterOptions {
@@ -51,26 +51,49 @@ export class ChannelMeter implements Meter {
     if (uses.length === 0) return [];
     this.#uses += uses.length;
     const account = uses[0]!.account;
-    if (uses.every((use) => use.account === account)) return [this.#op(account, uses, onConflict)];
+    if (uses.every((use) => use.account === account)) return [this.#charge(account, uses, onConflict)];
     return [...Map.groupBy(uses, (use) => use.account)].map(([name, group]) =>
-      this.#op(name, group, onConflict),
+      this.#charge(name, group, onConflict),
     );
+  }
+
+  chargeBlock(block: UsageBlock): readonly ModuleOp[] {
+    const { account, count } = block;
+    this.#uses += count;
+    if (this.#together(count)) return [this.#op(account, [], [shareBlock(block)], 'skip')];
+    const uses = Array.from({ length: count }, (_, index) => block.use(index));
+    return [this.#op(account, uses, [], 'skip')];
   }
 
   stats(): MeterStats {
     return { uses: this.#uses, coalesced: this.#coalesced };
   }
 
-  #op(name: string, uses: readonly Usage[], onConflict: ChargeArgs['onConflict']): ModuleOp {
-    const { book, tariff, clock, coalesceAbove, maxBytes } = this.#options;
-    const together = this.#rate(uses.length) > coalesceAbove && uses.length > 1;
-    if (together) this.#coalesced += uses.length;
+  #charge(account: string, uses: readonly Usage[], onConflict: ChargeArgs['onConflict']): ModuleOp {
+    const together = this.#together(uses.length);
+    return this.#op(account, together ? [] : uses, together ? share(uses) : [], onConflict);
+  }
+
+  /** Whether uses of one commit share a receipt. */
+  #together(count: number): boolean {
+    const together = this.#rate(count) > this.#options.coalesceAbove && count > 1;
+    if (together) this.#coalesced += count;
+    return together;
+  }
+
+  #op(
+    name: string,
+    uses: readonly Usage[],
+    shared: readonly SharedUse[],
+    onConflict: ChargeArgs['onConflict'],
+  ): ModuleOp {
+    const { book, tariff, clock, maxBytes } = this.#options;
     const args: ChargeArgs = {
       book,
       channel: this.#channel(name),
       tariff: tariff.json,
-      uses: together ? [] : uses,
-      shared: together ? share(uses) : [],
+      uses,
+      shared,
       onConflict,
       time: { synced: clock.synced(), now: clock.now(), monotonic: clock.monotonic(), boot: BOOT },
       maxBytes,
