@@ -8,12 +8,15 @@ import { loadForCommand } from './load-config.ts';
 import { COMMANDS, type CommandEntry } from './registry.ts';
 import { exitCodeOf, reportError } from './report.ts';
 import { withSignal } from './signals.ts';
+import type { InputStream } from './ui/secret.ts';
 import { createUi, type OutputStream } from './ui/ui.ts';
 
 /** The part of `process` the command line needs. */
 export interface Terminal {
   readonly stdout: OutputStream & { on?(event: 'error', listener: (error: Error) => void): unknown };
   readonly stderr: OutputStream;
+  /** Absent: nobody can be asked. */
+  readonly stdin?: InputStream;
   readonly env: NodeJS.ProcessEnv;
   cwd(): string;
   on?(event: 'SIGINT' | 'SIGTERM', listener: () => void): unknown;
@@ -132,6 +135,7 @@ function createContext(parts: {
     values,
     configFile,
     signal,
+    ask: (prompt) => ask(prompt, terminal),
     option,
     flag: (name) => values[name] === true,
     config: (options) => loadForCommand(configFile, ui, options),
@@ -139,6 +143,12 @@ function createContext(parts: {
       ui.out(json ? JSON.stringify(data, null, 2) : text());
     },
   };
+}
+
+async function ask(prompt: string, { stdin, stderr }: Terminal): Promise<{ text: string; typed: boolean }> {
+  if (!stdin) throw new GatewayError('USAGE', 'there is nobody to ask');
+  const { askSecret } = await import('./ui/secret.ts');
+  return { text: await askSecret(prompt, stdin, stderr), typed: stdin.isTTY === true };
 }
 
 function overview(commands: readonly CommandEntry[]): string {

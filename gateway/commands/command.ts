@@ -25,6 +25,8 @@ export interface CommandContext {
   readonly signal: AbortSignal;
   /** Prints `data` as JSON with --json, else the text. */
   print(data: unknown, text: () => string): void;
+  /** Asks the person at the terminal for a secret, or reads a line of standard input; `typed` says which it was. */
+  ask(prompt: string): Promise<{ readonly text: string; readonly typed: boolean }>;
   /** The value of a text option, undefined when it was not given. */
   option(name: string): string | undefined;
   /** Whether a flag was given. */

@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { GatewayError } from '../errors.ts';
 import type { DeviceView } from '../http/views.ts';
-import { type DeviceRole, deviceRole, Identities } from '../security/identities.ts';
+import { Identities } from '../security/identities.ts';
+import { type DeviceRole, deviceRole } from '../security/identity-file.ts';
 import { devicesFromCsv } from '../security/import.ts';
 import { findApi } from './api.ts';
 import type { Command, CommandContext } from './command.ts';

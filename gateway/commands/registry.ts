@@ -41,6 +41,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     async () => (await import('./devices.ts')).devices,
   ),
   entry(
+    'people',
+    'who may log in: add, list, remove, password',
+    async () => (await import('./people.ts')).people,
+  ),
+  entry(
     'tokens',
     'long-lived tokens of the HTTP API: add, list, revoke',
     async () => (await import('./tokens.ts')).tokens,

@@ -1,5 +1,6 @@
 import { GatewayError } from '../errors.ts';
-import { Identities, type PersonRole, personRole } from '../security/identities.ts';
+import { Identities } from '../security/identities.ts';
+import { type PersonRole, personRole } from '../security/identity-file.ts';
 import type { Command, CommandContext } from './command.ts';
 import { runSubcommand, type Subcommand, theWord } from './subcommands.ts';
 import { instant } from './ui/format.ts';

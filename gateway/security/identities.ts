@@ -1,48 +1,17 @@
-import { mkdirSync, readFileSync, statSync } from 'node:fs';
+import { mkdirSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { z } from 'zod';
 import { GatewayError } from '../errors.ts';
 import { writeFileAtomic } from '../system/files.ts';
-import { newSecret, type StoredSecret, sealRandom, storedSecret } from './secrets.ts';
-
-/** `device`: its own readings. `integrator`: all streams and devices (Node-RED, a historian). */
-export const deviceRole = z.enum(['device', 'integrator']);
-export type DeviceRole = z.output<typeof deviceRole>;
-/** `admin`: everything. `viewer`: reading only. */
-export const personRole = z.enum(['admin', 'viewer']);
-export type PersonRole = z.output<typeof personRole>;
-
-const deviceIdentity = z.strictObject({
-  name: z.string(),
-  role: deviceRole,
-  secret: storedSecret,
-  createdAt: z.number(),
-});
-const personIdentity = z.strictObject({
-  name: z.string(),
-  role: personRole,
-  secret: storedSecret,
-  createdAt: z.number(),
-});
-const apiToken = z.strictObject({
-  id: z.string(),
-  name: z.string(),
-  role: personRole,
-  secret: storedSecret,
-  createdAt: z.number(),
-});
-
-export type DeviceIdentity = z.output<typeof deviceIdentity>;
-export type PersonIdentity = z.output<typeof personIdentity>;
-export type ApiToken = z.output<typeof apiToken>;
-
-const fileSchema = z.strictObject({
-  version: z.literal(1),
-  devices: z.array(deviceIdentity),
-  people: z.array(personIdentity),
-  tokens: z.array(apiToken),
-});
-type IdentityFile = z.output<typeof fileSchema>;
+import {
+  type ApiToken,
+  type DeviceIdentity,
+  type DeviceRole,
+  type IdentityFile,
+  type PersonIdentity,
+  type PersonRole,
+  readIdentityFile,
+} from './identity-file.ts';
+import { newSecret, type StoredSecret, sealRandom } from './secrets.ts';
 
 const MAX_DEVICES = 50_000;
 const MAX_PEOPLE = 1000;
@@ -90,7 +59,9 @@ export class Identities {
     const stamp = this.#stampOnDisk();
     if (stamp === this.#stamp) return false;
     const content =
-      stamp === '' ? { version: 1 as const, devices: [], people: [], tokens: [] } : this.#read();
+      stamp === ''
+        ? { version: 1 as const, devices: [], people: [], tokens: [] }
+        : readIdentityFile(this.file);
     this.#stamp = stamp;
     this.#adopt(content);
     return true;
@@ -102,6 +73,13 @@ export class Identities {
 
   person(name: string): PersonIdentity | undefined {
     return this.#people.get(name);
+  }
+
+  /** @throws GatewayError IDENTITY_UNKNOWN */
+  requirePerson(name: string): PersonIdentity {
+    const person = this.#people.get(name);
+    if (!person) throw nobodyCalled(name, this.#content);
+    return person;
   }
 
   token(id: string): ApiToken | undefined {
@@ -163,6 +141,29 @@ export class Identities {
     });
   }
 
+  /**
+   * Another password: whoever is logged in under the old one no longer is.
+   * @throws GatewayError IDENTITY_UNKNOWN
+   */
+  changePassword(name: string, secret: StoredSecret): void {
+    this.#change((content) => {
+      if (!content.people.some((person) => person.name === name)) throw nobodyCalled(name, content);
+      const people = content.people.map((person) => (person.name === name ? { ...person, secret } : person));
+      return { ...content, people };
+    });
+  }
+
+  /** @throws GatewayError IDENTITY_UNKNOWN, IDENTITY_LAST_ADMIN */
+  removePerson(name: string): void {
+    this.#change((content) => {
+      const people = content.people.filter((person) => person.name !== name);
+      if (people.length === content.people.length) throw nobodyCalled(name, content);
+      if (!people.some(({ role }) => role === 'admin'))
+        throw new GatewayError('IDENTITY_LAST_ADMIN', `${name} is the last admin`, { received: name });
+      return { ...content, people };
+    });
+  }
+
   /** Adds an API token and answers it as `<id>.<secret>`; only its hash is kept. */
   addToken(name: string, role: PersonRole, now: number): string {
     checkName(name);
@@ -213,36 +214,18 @@ export class Identities {
     const stat = statSync(this.file, { throwIfNoEntry: false, bigint: true });
     return stat ? `${stat.ino}:${stat.mtimeNs}:${stat.size}` : '';
   }
-
-  #read(): IdentityFile {
-    const mode = statSync(this.file).mode & 0o077;
-    if (mode !== 0 && process.platform !== 'win32') {
-      throw new GatewayError('IDENTITY_FILE', `others may read ${this.file}`, {
-        expected: 'mode 0600',
-        fix: `chmod 0600 ${this.file}`,
-      });
-    }
-    const result = fileSchema.safeParse(parse(readFileSync(this.file, 'utf8'), this.file));
-    if (result.success) return result.data;
-    const issue = result.error.issues[0]!;
-    throw new GatewayError(
-      'IDENTITY_FILE',
-      `${this.file} is damaged at ${issue.path.join('.')}: ${issue.message}`,
-    );
-  }
-}
-
-function parse(text: string, file: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch (error) {
-    throw new GatewayError('IDENTITY_FILE', `${file} is not JSON`, { cause: error });
-  }
 }
 
 const taken = (what: string, name: string): GatewayError =>
   new GatewayError('IDENTITY_EXISTS', `there is already a ${what} ${JSON.stringify(name)}`, {
     received: name,
+  });
+
+const nobodyCalled = (name: string, { people }: IdentityFile): GatewayError =>
+  new GatewayError('IDENTITY_UNKNOWN', `there is nobody called ${JSON.stringify(name)}`, {
+    received: name,
+    expected: people.map((person) => person.name).join(', ') || 'nobody was added yet',
+    fix: 'List who there is with `aimx-gateway people list`.',
   });
 
 const full = (limit: number): GatewayError =>

@@ -1,5 +1,6 @@
 import { GatewayError } from '../errors.ts';
-import { checkName, type DeviceIdentity, deviceRole } from './identities.ts';
+import { checkName } from './identities.ts';
+import { type DeviceIdentity, deviceRole } from './identity-file.ts';
 import { newSecret, sealPassword, sealRandom } from './secrets.ts';
 
 export interface ImportedDevice {

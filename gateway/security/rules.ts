@@ -1,7 +1,7 @@
 import type { Config } from '../config/schema.ts';
 import { overlap, type Pattern, parseFilter } from '../config/topics.ts';
 import { Router } from '../ingest/router.ts';
-import type { DeviceRole } from './identities.ts';
+import type { DeviceRole } from './identity-file.ts';
 
 /** Topics below `aimx/` that clients may write; all others are the gateway's own. */
 const WRITABLE_OWN = ['s', 'infer'];

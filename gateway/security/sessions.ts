@@ -5,7 +5,8 @@ import { dirname, join } from 'node:path';
 import { z } from 'zod';
 import type { Clock } from '../ports/clock.ts';
 import type { Log } from '../ports/log.ts';
-import type { Identities, PersonIdentity, PersonRole } from './identities.ts';
+import type { Identities } from './identities.ts';
+import type { PersonIdentity, PersonRole } from './identity-file.ts';
 import { newSecret } from './secrets.ts';
 
 /** How long a login lasts, whatever is done with it. */
