@@ -9,6 +9,8 @@ import type {
   PostTerms,
   Signer,
 } from '../../gateway/ports/chain.ts';
+import type { ChannelLedger } from '../../gateway/ports/channel-ledger.ts';
+import { createChannelLedger } from './channel-ledger.ts';
 import { JsonRpc, type RpcCall, type RpcError, type RpcResult } from './rpc.ts';
 import { signTransaction } from './transaction.ts';
 
@@ -36,6 +38,7 @@ export function createEvmChain(options: EvmOptions): Chain {
 class EvmChain implements Chain {
   readonly chainId: number;
   readonly ledger: string;
+  readonly channels: ChannelLedger;
   readonly #rpc: JsonRpc;
   readonly #confirmations: number;
 
@@ -44,6 +47,7 @@ class EvmChain implements Chain {
     this.ledger = options.ledger.toLowerCase();
     this.#confirmations = options.confirmations;
     this.#rpc = new JsonRpc(options.rpcUrl, options.timeoutMs);
+    this.channels = createChannelLedger({ ...options, ledger: this.ledger, rpc: this.#rpc });
   }
 
   async view(device: string): Promise<ChainAnswer<ChainView>> {
@@ -63,10 +67,11 @@ class EvmChain implements Chain {
         method: 'eth_call',
         params: [{ to: this.ledger, data: HEAD_OF + device.slice(2).padStart(64, '0') }, tag],
       });
-      const [head, nonce, final] = await this.#rpc.batch([
+      const [head, nonce, final, coins] = await this.#rpc.batch([
         headAt(block.number),
         { method: 'eth_getTransactionCount', params: [device, block.number] },
         headAt(`0x${finalNumber.toString(16)}`),
+        { method: 'eth_getBalance', params: [device, block.number] },
       ]);
       const present = readHead(resultOf(head));
       if (!present) return wrong(`there is no ledger at ${this.ledger} on chain ${this.chainId}`);
@@ -79,6 +84,7 @@ class EvmChain implements Chain {
           nonce: Number(resultOf(nonce)),
           baseFee: BigInt(block.baseFeePerGas ?? 0),
           tip: tip && 'result' in tip ? BigInt(tip.result as string) : 1n,
+          ...(coins && 'result' in coins ? { coins: BigInt(coins.result as string) } : {}),
         },
       };
     });
@@ -115,12 +121,18 @@ class EvmChain implements Chain {
         blockNumber: string;
         status: string;
         gasUsed: string;
+        effectiveGasPrice?: string;
       } | null;
       if (!receipt) return { ok: true, value: null };
-      const { blockNumber, status, gasUsed } = receipt;
+      const { blockNumber, status, gasUsed, effectiveGasPrice } = receipt;
       return {
         ok: true,
-        value: { block: Number(blockNumber), succeeded: status === '0x1', gasUsed: Number(gasUsed) },
+        value: {
+          block: Number(blockNumber),
+          succeeded: status === '0x1',
+          gasUsed: Number(gasUsed),
+          ...(effectiveGasPrice === undefined ? {} : { gasPrice: BigInt(effectiveGasPrice) }),
+        },
       };
     });
   }

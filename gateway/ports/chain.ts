@@ -1,3 +1,5 @@
+import type { ChannelLedger } from './channel-ledger.ts';
+
 /** The ledger on a chain, as the poster needs it. "Not reachable" is a value and not an exception. */
 
 export type ChainAnswer<T> =
@@ -35,6 +37,8 @@ export interface ChainView {
   /** Wei per gas. */
   readonly baseFee: bigint;
   readonly tip: bigint;
+  /** What the device's account has to pay fees with, wei; absent where nobody asked. */
+  readonly coins?: bigint;
 }
 
 export interface PostFields {
@@ -70,6 +74,8 @@ export interface Chain {
   broadcast(raw: Uint8Array): Promise<ChainAnswer<'sent' | 'known'>>;
   /** Where a transaction is in the chain; null when it is not. */
   outcome(hash: Uint8Array): Promise<ChainAnswer<Outcome | null>>;
+  /** Channels with customers; absent: this ledger commits to receipts and moves no money. */
+  readonly channels?: ChannelLedger;
   /** Lets go of connections. */
   close(): void;
 }
@@ -78,4 +84,6 @@ export interface Outcome {
   readonly block: number;
   readonly succeeded: boolean;
   readonly gasUsed: number;
+  /** What a unit of gas cost, wei; absent where the node does not say. */
+  readonly gasPrice?: bigint;
 }
