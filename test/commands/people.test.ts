@@ -14,7 +14,7 @@ function site(): string {
   return folder;
 }
 
-/** @param keys what is typed at the terminal, or comes through a pipe */
+/** @param keys what comes through a pipe, or is typed at each question */
 async function run(argv: string[], cwd: string, keys: string[] = [], typed = false) {
   const terminal = recordingTerminal(cwd);
   const modes: boolean[] = [];
@@ -22,9 +22,15 @@ async function run(argv: string[], cwd: string, keys: string[] = [], typed = fal
     isTTY: typed,
     setRawMode: (raw: boolean) => modes.push(raw),
   });
-  for (const key of keys) stdin.write(key);
-  if (!typed) stdin.end();
-  const code = await runCli(['people', ...argv], { ...terminal, stdin });
+  if (!typed) stdin.end(keys.join(''));
+  const stderr = {
+    isTTY: false,
+    write(text: string) {
+      terminal.stderr.write(text);
+      if (text.endsWith(': ')) stdin.write(keys.shift() ?? '');
+    },
+  };
+  const code = await runCli(['people', ...argv], { ...terminal, stderr, stdin });
   return { code, out: terminal.out(), err: terminal.err(), modes };
 }
 
@@ -59,7 +65,7 @@ describe('people', () => {
 
   it('asks at a terminal twice, showing nothing', async () => {
     const folder = site();
-    const keys = ['fourx', '\u007f words', ' of hers\r', 'nonsense\u0015four words of hers\r'];
+    const keys = ['fourx\u007f words of hers\r', 'nonsense\u0015four words of hers\r'];
     const asked = await run(['add', 'ann'], folder, keys, true);
     expect(asked).toMatchObject({ code: 0, modes: [true, false, true, false] });
     expect(asked.err).toBe('Password of ann: \nOnce more: \n');
