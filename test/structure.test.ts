@@ -58,6 +58,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   'gateway/security': [...CORE, 'gateway/config', 'gateway/system', 'gateway/ingest/router.ts'],
   'gateway/http': [...CORE, 'gateway/config'],
   'gateway/html': [],
+  'gateway/directory': [...CORE, 'gateway/billing/formats'],
   'gateway/benchmark': [...CORE, 'gateway/billing', 'gateway/html', 'gateway/inference'],
   'gateway/replay': [...CORE, 'gateway/config', 'gateway/ingest'],
   'gateway/views': [

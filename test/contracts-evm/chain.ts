@@ -8,7 +8,7 @@ import { recordingLog } from '../support/log.ts';
 import { temporaryFolder } from '../support/tmp.ts';
 
 /** Contracts with a committed artefact. */
-export type ContractName = 'AIMX' | 'EdgeLedger' | 'FeeToken';
+export type ContractName = 'AIMX' | 'EdgeLedger' | 'GatewayDirectory' | 'BenchmarkRegistry' | 'FeeToken';
 
 function artefact(contract: ContractName): { readonly abi: []; readonly bytecode: string } {
   const folder = contract === 'FeeToken' ? './' : '../../deploy/contracts/artifacts/';
