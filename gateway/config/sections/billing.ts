@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { bytes, duration } from '../units.ts';
+import { exposureSection, feesSection } from './channels.ts';
 
 export const billingSection = z.strictObject({
   chain: z
@@ -34,6 +35,12 @@ export const billingSection = z.strictObject({
         .regex(/^0x[0-9a-fA-F]{40}$/)
         .optional()
         .describe('Address of the registry of benchmark results; absent: where `ledger deploy` puts it'),
+      startBlock: z
+        .number()
+        .int()
+        .min(0)
+        .default(0)
+        .describe('Block in which the ledger was deployed: channels are looked for from there'),
       replaceAfter: duration
         .prefault('90s')
         .describe('A transaction that waits longer is replaced by one that pays more'),
@@ -45,6 +52,19 @@ export const billingSection = z.strictObject({
         .describe('Fee per gas that is never exceeded; posting waits and an alarm is raised'),
     })
     .optional(),
+  provider: z
+    .string()
+    .regex(/^0x[0-9a-fA-F]{40}$/)
+    .optional()
+    .describe(
+      'Address that customers pay, whose key is not on this gateway; absent: no channels with customers',
+    ),
+  require: z
+    .enum(['none', 'channel'])
+    .default('none')
+    .describe('channel: inference requests from outside must name a channel that pays for them'),
+  exposure: exposureSection,
+  fees: feesSection,
   tariff: z.string().optional().describe('Tariff file (JSON)'),
   batch: z
     .strictObject({
