@@ -14,11 +14,12 @@ import { failUnit, late, rowsIn, type Segment, unitsIn, type Work } from './work
 const MAX_IN_FLIGHT = 128;
 /**
  * Work on its way beyond this makes the next call of a higher priority wait; a host with less may run dry. Small
- * batches need more of it: what the kernel and the other process take for each is as long as they are.
+ * batches need more of it: what the kernel and the other process take for each is as long as they are. More than twice
+ * what the kernel holds for a pipe would have to wait for a turn of this event loop, while the host runs dry.
  */
 const AHEAD_US = 1000;
 const SMALL_US = 200;
-const AHEAD_SMALL_US = 4000;
+const AHEAD_SMALL_US = 2000;
 /** Taken for a model that has not run yet. */
 const UNKNOWN_US = 100;
 /** Batches that are not full go out only while fewer are on their way, so that they fill while the host is busy. */

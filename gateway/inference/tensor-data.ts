@@ -113,7 +113,9 @@ export function readTensor(buffer: ArrayBufferLike, offset: number): ReadTensor 
   const datatype = DATATYPES[(tags >>> 8) & 0xff];
   if (datatype === undefined) throw new RangeError('a tensor of no known datatype');
   const dimensions = (tags >>> 16) & 0xff;
-  const shape = Array.from(new Uint32Array(buffer, offset + 8, dimensions));
+  const sizes = new Uint32Array(buffer, offset + 8, dimensions);
+  const shape: number[] = [];
+  for (let i = 0; i < dimensions; i++) shape.push(sizes[i]!);
   const at = offset + headBytes(dimensions);
   const end = at + align(bytes);
   const count = elements(shape);

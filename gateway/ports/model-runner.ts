@@ -6,6 +6,8 @@ export interface LoadedModel {
   readonly outputs: readonly TensorSpec[];
   /** Runs once on complete named inputs. Rejects with a coded error; never ends the process on purpose. */
   run(inputs: Readonly<Record<string, Tensor>>): Promise<Record<string, Tensor>>;
+  /** The same at once, of runtimes that compute on the thread that asks anyway: small models cost less than a promise. */
+  runNow?(inputs: Readonly<Record<string, Tensor>>): Record<string, Tensor>;
   dispose(): Promise<void>;
 }
 

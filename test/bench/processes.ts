@@ -17,6 +17,16 @@ export function cpuMicroseconds(pid: number): number {
   return ((Number(fields[11]) + Number(fields[12])) / TICKS) * 1e6;
 }
 
+/** What all cores together have spent on anything but waiting, in microseconds. */
+export function machineMicroseconds(): number {
+  const [user, nice, system, , , irq, softirq] = readFileSync('/proc/stat', 'utf8')
+    .split('\n')[0]!
+    .split(/\s+/)
+    .slice(1)
+    .map(Number);
+  return ((user! + nice! + system! + irq! + softirq!) / TICKS) * 1e6;
+}
+
 /** The same, thread by thread, with the names of the threads. */
 export function cpuByThread(pid: number): Record<string, number> {
   const shares: Record<string, number> = {};

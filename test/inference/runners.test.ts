@@ -2,12 +2,21 @@ import { writeFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { createOnnxRunner } from '../../gateway/inference/runners/onnx.ts';
 import { createTfjsRunner } from '../../gateway/inference/runners/tfjs/index.ts';
+import type { ModelRunner } from '../../gateway/ports/model-runner.ts';
 import { modelRunnerContract, onnxCases } from '../contracts/model-runner.ts';
 import { temporaryFolder } from '../support/tmp.ts';
 import { onnxModel } from './small-model.ts';
 import { dense, writeGraphModel, writeLayersModel } from './tfjs-models.ts';
 
 modelRunnerContract('onnx runner', createOnnxRunner, onnxModel);
+const publicRunner = (): ModelRunner => createOnnxRunner(undefined, () => undefined);
+modelRunnerContract('onnx runner, public interface', publicRunner, onnxModel);
+
+test('the native side of the installed onnxruntime is used', async () => {
+  const file = onnxModel.write(temporaryFolder());
+  expect((await createOnnxRunner().load(file)).runNow).toBeTypeOf('function');
+  expect((await publicRunner().load(file)).runNow).toBeUndefined();
+});
 onnxCases('onnx runner', (file) => createOnnxRunner().load(file));
 modelRunnerContract('tfjs runner, graph model', createTfjsRunner, { write: writeGraphModel, compute: dense });
 modelRunnerContract('tfjs runner, layers model', createTfjsRunner, {

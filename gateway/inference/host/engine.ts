@@ -43,8 +43,12 @@ export class Engine {
    * @param count items
    * @param slots per state slot the values of all items; entries may be replaced
    */
-  async run(given: readonly Tensor[], count: number, slots: Float32Array[]): Promise<BatchResult> {
+  run(given: readonly Tensor[], count: number, slots: Float32Array[]): Promise<BatchResult> | BatchResult {
     if (this.#batched || count === 1) return this.#once(given, count, slots);
+    return this.#oneByOne(given, count, slots);
+  }
+
+  async #oneByOne(given: readonly Tensor[], count: number, slots: Float32Array[]): Promise<BatchResult> {
     const parts: BatchResult[] = [];
     for (let i = 0; i < count; i++) {
       const own = slots.map((slot, s) => {
@@ -66,7 +70,7 @@ export class Engine {
     return this.#model.dispose();
   }
 
-  async #once(given: readonly Tensor[], count: number, slots: Float32Array[]): Promise<BatchResult> {
+  #once(given: readonly Tensor[], count: number, slots: Float32Array[]): Promise<BatchResult> | BatchResult {
     const { plan } = this;
     const feeds: Record<string, Tensor> = { ...this.#constants };
     for (let i = 0; i < given.length; i++) {
@@ -79,7 +83,17 @@ export class Engine {
       const slot = plan.slots[i]!;
       if (slot.pair) feeds[slot.pair.input] = gather(slot, slots[i]!, count);
     }
-    const outputs = await this.#model.run(feeds);
+    const model = this.#model;
+    if (model.runNow) return this.#result(model.runNow(feeds), count, slots);
+    return model.run(feeds).then((outputs) => this.#result(outputs, count, slots));
+  }
+
+  #result(
+    outputs: Readonly<Record<string, Tensor>>,
+    count: number,
+    slots: readonly Float32Array[],
+  ): BatchResult {
+    const { plan } = this;
     const results = this.#results(outputs, count);
     if (slots.length === 0) return { results, slots };
     const after = plan.slots.map((slot, i) =>

@@ -21,7 +21,8 @@ for (;;) {
   if (!frame) break;
   const header = readHeader(frame);
   try {
-    await service.handle(header, frame);
+    const later = service.handle(header, frame);
+    if (later) await later;
   } catch (error) {
     channel.send(
       jsonFrame(header.kind || CONTROL, header.id, FAILED, asGatewayError(error).toJSON(), header.handle),

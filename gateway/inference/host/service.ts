@@ -27,10 +27,13 @@ export type Control =
   | { readonly op: 'inspect'; readonly runtime: string; readonly file: string }
   | { readonly op: 'stats' };
 
-/** Replies go out together, at the latest this long after they are ready: each write wakes the core. */
-const HOLD_MS = 1;
+/**
+ * Replies go out together, at the latest this long after they are ready: each write wakes the core, which must have sent
+ * more before this process has done the rest.
+ */
+const HOLD_MS = 0.5;
 
-/** Answers frames, one at a time. What it throws becomes the answer. */
+/** Answers frames, one at a time. What it throws or rejects with becomes the answer. */
 export class Service {
   readonly #runners: ReadonlyMap<string, ModelRunner>;
   readonly #channel: Channel;
@@ -42,9 +45,14 @@ export class Service {
     this.#channel = channel;
   }
 
-  async handle(header: FrameHeader, frame: Uint8Array): Promise<void> {
+  /** Answers a frame; returns nothing when that is done, which small models are too quick to make a promise for. */
+  handle(header: FrameHeader, frame: Uint8Array): Promise<void> | undefined {
     if (header.kind === RUN) return this.#run(header, frame);
     if (header.kind !== CONTROL) throw new GatewayError('INTERNAL', `a frame of kind ${header.kind}`);
+    return this.#answer(header, frame);
+  }
+
+  async #answer(header: FrameHeader, frame: Uint8Array): Promise<void> {
     const reply = await this.#control(jsonBody(frame) as Control);
     this.#channel.send(jsonFrame(CONTROL, header.id, OK, reply));
   }
@@ -78,7 +86,7 @@ export class Service {
     }
   }
 
-  async #run(header: FrameHeader, frame: Uint8Array): Promise<void> {
+  #run(header: FrameHeader, frame: Uint8Array): Promise<void> | undefined {
     const engine = this.#engines.get(header.handle);
     if (!engine) throw new GatewayError('INTERNAL', `no model has handle ${header.handle}`);
     let begin = performance.now();
@@ -101,12 +109,16 @@ export class Service {
       slots.push(values);
       offset += align(values.byteLength);
     }
-    const result = await engine.run(given, header.items, slots);
-    engine.lastMs = performance.now() - begin;
-    this.#reply(header, result, begin);
+    const result = engine.run(given, header.items, slots);
+    if (!(result instanceof Promise)) {
+      this.#reply(header, engine, result, begin);
+      return undefined;
+    }
+    return result.then((late) => this.#reply(header, engine, late, begin));
   }
 
-  #reply(header: FrameHeader, { results, slots }: BatchResult, begin: number): void {
+  #reply(header: FrameHeader, engine: Engine, { results, slots }: BatchResult, begin: number): void {
+    engine.lastMs = performance.now() - begin;
     let length = HEADER_BYTES;
     let tensors = 0;
     for (let i = 0; i < results.length; i++) {

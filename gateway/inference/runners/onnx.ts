@@ -1,12 +1,20 @@
 import { existsSync } from 'node:fs';
-import type { InferenceSession, Tensor as OrtTensor } from 'onnxruntime-node';
+import type { Tensor as OrtTensor } from 'onnxruntime-node';
 import { GatewayError } from '../../errors.ts';
 import type { LoadedModel, ModelRunner } from '../../ports/model-runner.ts';
 import type { Datatype, Tensor, TensorData, TensorSpec } from '../../ports/tensor.ts';
 import { isBytes } from '../tensor-data.ts';
+import { nativeSessions } from './onnx-native.ts';
+import {
+  firstLine,
+  type Ort,
+  openSession,
+  type Session,
+  type SlotSpec,
+  type Values,
+} from './onnx-session.ts';
 import { DEFAULT_SETTINGS, type OnnxSettings } from './settings.ts';
 
-type Ort = typeof import('onnxruntime-node');
 let loaded: Promise<Ort> | undefined;
 
 /** Loads the runtime, about 60 ms. Its telemetry is on unless this variable is set before the library is loaded. */
@@ -33,141 +41,73 @@ const ORT_TYPES: Readonly<Record<Datatype, OrtTensor.Type>> = {
 };
 const DATATYPES = new Map(Object.entries(ORT_TYPES).map(([datatype, type]) => [type, datatype as Datatype]));
 
-const SESSION: InferenceSession.SessionOptions = {
-  interOpNumThreads: 1,
-  executionMode: 'sequential',
-  graphOptimizationLevel: 'all',
-  // Errors come back as exceptions; what the library would print besides is noise.
-  logSeverityLevel: 4,
-  // A pool thread that spins takes the second core of a small board.
-  extra: {
-    session: {
-      intra_op: { allow_spinning: '0' },
-      inter_op: { allow_spinning: '0' },
-      // Packed copies of weights make matrix products of few rows faster, and loading take twice the memory.
-      ...(process.env.AIMX_SHORT_OF_MEMORY === '1' ? { disable_prepacking: '1' } : {}),
-    },
-  },
-};
-
 /**
  * ONNX models by onnxruntime, on the CPU with one thread per model unless `settings` say otherwise. `run` blocks its
  * JavaScript thread while it computes.
+ * @param native finds out how to make sessions of the native side; where it answers undefined, the library's public
+ *   interface is used
  */
-export function createOnnxRunner(settings: OnnxSettings = DEFAULT_SETTINGS.onnx): ModelRunner {
+export function createOnnxRunner(
+  settings: OnnxSettings = DEFAULT_SETTINGS.onnx,
+  native = nativeSessions,
+): ModelRunner {
   return {
     runtime: 'onnx',
     async load(file) {
       if (!existsSync(file)) throw new GatewayError('MODEL_FILE', `${file}: there is no such file`);
       const ort = await runtime();
-      checkProviders(ort, settings.providers);
-      const session = await open(ort, file, settings);
-      return loadedModel(ort, session);
+      return loadedModel(ort, await openSession(ort, native(), file, settings));
     },
   };
 }
 
-async function open(ort: Ort, file: string, { providers, threads }: OnnxSettings): Promise<InferenceSession> {
-  const create = (executionProviders: readonly string[]): Promise<InferenceSession> =>
-    ort.InferenceSession.create(file, {
-      ...SESSION,
-      executionProviders: [...executionProviders],
-      intraOpNumThreads: threads,
-    });
-  try {
-    return await create(providers);
-  } catch (error) {
-    const bad = new GatewayError('MODEL_LOAD', `${file}: ${firstLine(error)}`, { cause: error });
-    if (providers.every((name) => name === 'cpu')) throw bad;
-    // A file that the processor takes is not at fault: a library or a device of the provider is missing.
-    const session = await create(['cpu']).catch(() => Promise.reject(bad));
-    await session.release();
-    throw notStarting(providers, firstLine(error), error);
-  }
-}
-
-function notStarting(providers: readonly string[], reason: string, cause: unknown): GatewayError {
-  return new GatewayError(
-    'MODEL_RUNTIME',
-    `onnxruntime cannot start ${providers.join(', ')} on this machine: ${reason}`,
-    {
-      received: providers,
-      expected: 'cpu, or providers whose libraries and device are here',
-      fix: 'Install the libraries of the provider beside onnxruntime-node and its driver, set models.onnx.providers: [cpu], or run the model on a server with runtime: remote.',
-      cause,
-    },
-  );
-}
-
-/** Throws MODEL_RUNTIME unless the installed library was built with each of them. */
-function checkProviders(ort: Ort, providers: readonly string[]): void {
-  const built = ort.listSupportedBackends().map(({ name }) => name);
-  const absent = providers.filter((name) => !built.includes(name));
-  if (absent.length === 0) return;
-  throw new GatewayError(
-    'MODEL_RUNTIME',
-    `the installed onnxruntime-node has no execution provider ${absent.join(', ')}`,
-    {
-      received: providers,
-      expected: built.join(', '),
-      fix: `Set models.onnx.providers to some of ${built.join(', ')}, install a build of onnxruntime-node that has ${absent.join(' and ')}, or run the model on a server with runtime: remote.`,
-    },
-  );
-}
-
-function loadedModel(ort: Ort, session: InferenceSession): LoadedModel {
-  const inputs = session.inputMetadata.map(specOf);
-  const outputs = session.outputMetadata.map(specOf);
-  return {
-    inputs,
-    outputs,
-    async run(given) {
-      const feeds: Record<string, OrtTensor> = {};
-      for (const name in given) feeds[name] = toOrt(ort, name, given[name]!);
-      let results: InferenceSession.OnnxValueMapType;
-      try {
-        results = await runNow(session, feeds);
-      } catch (error) {
-        throw new GatewayError('MODEL_RUN', firstLine(error), { cause: error });
-      }
-      const out: Record<string, Tensor> = {};
-      for (const name in results) out[name] = fromOrt(name, results[name] as OrtTensor);
-      return out;
-    },
-    dispose: () => session.release(),
+function loadedModel(ort: Ort, session: Session): LoadedModel {
+  const { runNow } = session;
+  const coded = (error: unknown): GatewayError =>
+    new GatewayError('MODEL_RUN', firstLine(error), { cause: error });
+  const shared = {
+    inputs: session.inputs.map(specOf),
+    outputs: session.outputs.map(specOf),
+    dispose: session.release,
   };
+  if (!runNow)
+    return {
+      ...shared,
+      async run(given) {
+        const feeds = feedsOf(ort, given);
+        return valuesOf(await session.run(feeds).catch((error: unknown) => Promise.reject(coded(error))));
+      },
+    };
+  const now = (given: Readonly<Record<string, Tensor>>): Record<string, Tensor> => {
+    const feeds = feedsOf(ort, given);
+    let values: Values;
+    try {
+      values = runNow(feeds);
+    } catch (error) {
+      throw coded(error);
+    }
+    return valuesOf(values);
+  };
+  return { ...shared, run: async (given) => now(given), runNow: now };
 }
 
-/**
- * The library puts each run off to the next turn of the event loop, which costs more than a small model. The model host
- * does one thing at a time and has nobody to give that turn to.
- */
-function runNow(
-  session: InferenceSession,
-  feeds: Record<string, OrtTensor>,
-): Promise<InferenceSession.OnnxValueMapType> {
-  const later = globalThis.setImmediate;
-  globalThis.setImmediate = ((task: () => void) => task()) as unknown as typeof setImmediate;
-  try {
-    return session.run(feeds);
-  } finally {
-    globalThis.setImmediate = later;
-  }
+function feedsOf(ort: Ort, given: Readonly<Record<string, Tensor>>): Values {
+  const feeds: Values = {};
+  for (const name in given) feeds[name] = toOrt(ort, name, given[name]!);
+  return feeds;
+}
+
+function valuesOf(values: Values): Record<string, Tensor> {
+  const out: Record<string, Tensor> = {};
+  for (const name in values) out[name] = fromOrt(name, values[name]!);
+  return out;
 }
 
 /** Slots that are not tensors (sequences, optionals, maps) cannot be named in Open Inference Protocol terms. */
-function specOf(metadata: InferenceSession.ValueMetadata): TensorSpec {
-  const datatype = metadata.isTensor ? DATATYPES.get(metadata.type) : undefined;
-  if (!metadata.isTensor || !datatype)
-    throw new GatewayError(
-      'MODEL_LOAD',
-      `"${metadata.name}" is not a tensor of a datatype the gateway knows`,
-    );
-  return {
-    name: metadata.name,
-    datatype,
-    shape: metadata.shape.map((d) => (typeof d === 'number' ? d : -1)),
-  };
+function specOf({ name, type, shape }: SlotSpec): TensorSpec {
+  const datatype = type && DATATYPES.get(type);
+  if (datatype) return { name, datatype, shape };
+  throw new GatewayError('MODEL_LOAD', `"${name}" is not a tensor of a datatype the gateway knows`);
 }
 
 function toOrt(ort: Ort, name: string, { datatype, shape, data }: Tensor): OrtTensor {
@@ -232,6 +172,3 @@ function halfBits(data: OrtTensor.DataType): Uint16Array {
         (view as Uint8Array).length,
       );
 }
-
-const firstLine = (error: unknown): string =>
-  (error instanceof Error ? error.message : String(error)).split('\n')[0]!.slice(0, 500);
