@@ -2,13 +2,18 @@ import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { Config, UpstreamConfig } from '../gateway/config/schema.ts';
 import { GatewayError } from '../gateway/errors.ts';
+import type { BenchmarkRegistry } from '../gateway/ports/benchmarks.ts';
 import type { Chain } from '../gateway/ports/chain.ts';
 import type { Clock } from '../gateway/ports/clock.ts';
+import type { Directory } from '../gateway/ports/directory.ts';
 import type { Log } from '../gateway/ports/log.ts';
 import type { Publisher } from '../gateway/ports/publisher.ts';
 import type { Sink } from '../gateway/ports/sink.ts';
 import type { Source } from '../gateway/ports/source.ts';
 import { STATUS_TOPIC, statusPayload } from '../gateway/system/status-topic.ts';
+import { createEvmBenchmarks } from './evm/benchmarks.ts';
+import { plannedContracts } from './evm/deploy.ts';
+import { createEvmDirectory } from './evm/directory.ts';
 import { createEvmChain } from './evm/index.ts';
 import { createMqttBroker, type MqttBrokerOptions } from './mqtt-broker/index.ts';
 import { createExternalBroker } from './mqtt-client/index.ts';
@@ -64,6 +69,28 @@ export function createLedgerChain(config: Config): Chain | undefined {
   if (chain?.ledger === undefined) return undefined;
   return createEvmChain({ ...chain, ledger: chain.ledger });
 }
+
+type ChainPlace = {
+  readonly rpcUrl: string;
+  readonly chainId: number;
+  readonly directory?: string | undefined;
+  readonly benchmarks?: string | undefined;
+};
+
+/** The directory of gateways; where `ledger deploy` puts it unless the configuration says otherwise. */
+export function createDirectory({ rpcUrl, chainId, directory }: ChainPlace): Directory {
+  const address = directory ?? plannedContracts(NO_TREASURY).directory;
+  return createEvmDirectory({ rpcUrl, chainId, address });
+}
+
+/** The registry of benchmark results; where `ledger deploy` puts it unless the configuration says otherwise. */
+export function createBenchmarks({ rpcUrl, chainId, benchmarks }: ChainPlace): BenchmarkRegistry {
+  const address = benchmarks ?? plannedContracts(NO_TREASURY).benchmarks;
+  return createEvmBenchmarks({ rpcUrl, chainId, address });
+}
+
+/** Only the token's address depends on who gets its supply. */
+const NO_TREASURY = `0x${'0'.repeat(40)}`;
 
 /** The MQTT side of the gateway: its own broker, or the external one of the `broker` section in its place. */
 export interface MqttDoor extends Source, Publisher {

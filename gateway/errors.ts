@@ -40,6 +40,7 @@ export const ERROR_CODES = {
   // HTTP
   HTTP_LISTEN:
     'Free the port, or set listen.http.port to another one; `aimx-gateway doctor` shows who has it.',
+  HTTP_BUSY: 'Wait a moment and ask again, or ask for a shorter period.',
   HTTP_REQUEST: 'See /api/v1/openapi.json for what this interface takes.',
   NOT_FOUND: 'See /api/v1/openapi.json for what there is.',
   // configuration
@@ -121,6 +122,20 @@ export const ERROR_CODES = {
   // channels with paying customers
   CHANNEL_DOCUMENT:
     'Send integers as decimal strings and bytes as hexadecimal with 0x; see gateway/billing/channels.',
+  CHANNEL_REQUIRED: 'Open a channel on the ledger, then name it in the parameters of the request.',
+  CHANNEL_UNKNOWN: 'Open the channel on the ledger with this gateway as device and wait until that is final.',
+  CHANNEL_TERMS: 'Open a channel with longer delays, and with the token and provider that the tariff names.',
+  CHANNEL_SIGNER: 'Sign with the session key of the channel, for this ledger and chain.',
+  CHANNEL_OWNER: 'Use the channel under the name that brought its ceiling, or bring a higher ceiling.',
+  CHANNEL_CEILING: 'Sign a higher ceiling, or acknowledge what was served; then send the request again.',
+  CHANNEL_EXPIRED: 'Sign a ceiling that is valid longer, then send the request again.',
+  CHANNEL_DEPOSIT: 'Deposit more on the ledger and wait until that is final.',
+  CHANNEL_THAWING: 'Take the withdrawal back (thaw 0), or open another channel.',
+  CHANNEL_EXPOSURE: 'Acknowledge what was served; the gateway serves so much on trust and no more.',
+  CHANNEL_UNSEEN: 'The gateway has not seen the ledger for too long: restore its uplink or its node.',
+  CHANNEL_TIME: 'Give the gateway a time source (NTP, RTC); no receipt is made before the time is known.',
+  CHANNEL_DISAGREES: 'Compare the receipts of both sides: the acknowledgement is about another history.',
+  CHANNEL_MOVED: 'Send the request again.',
   TARIFF_INVALID: 'Mend the tariff file as the message says; gateway/billing/README.md shows one.',
   KEYSTORE_MODE: 'Allow only the owner to read the file: `chmod 0400 FILE`.',
   KEYSTORE_INVALID: 'Check that the keystore and the passphrase file belong together.',
@@ -130,7 +145,20 @@ export const ERROR_CODES = {
   DEVCHAIN_START:
     'Look at the output in the message; free the port or remove the chain folder to begin anew.',
   CHAIN_NODE: 'Check the address of the node and which chain it serves.',
+  CHAIN_REFUSED:
+    'The contract or the node says why: a newer entry is there already, the balance is too low, a text is too long …',
   CHAIN_DEPLOY: 'Check rpcUrl, the balance of the deploying account and the chain id.',
+  // payers
+  PAYER_BOOKS: 'Check the path of the books, or restore them from a backup.',
+  PAYER_CHANNEL: 'List the channels with `aimx-gateway payer status`.',
+  PAYER_REFUSED:
+    'Look at `aimx-gateway payer status`; once it is settled go on with `aimx-gateway payer resume CHANNEL`.',
+  PAYER_KEY: 'Name the folder that the channel was opened with: --dir DIR.',
+  PAYER_LIMIT: 'Raise it with `aimx-gateway payer limits`, or wait for the hour to pass.',
+  PAYER_ESCROW: 'Add to it with `aimx-gateway payer deposit CHANNEL AMOUNT`.',
+  PAYER_GATEWAY: 'Check the address of the gateway and that it runs; what is owed is sent again later.',
+  PAYER_CHAIN: 'Check --rpc and which chain the node serves; the payment is kept and sent again later.',
+  PAYER_PAYMENT: 'Look at the reason; `aimx-gateway payer status` shows wallet and escrow.',
   // coap
   COAP_LISTEN: 'Stop the program that uses this UDP port, or change `listen.host` or `listen.coap.port`.',
   COAP_TIMEOUT: 'Check the address and the network; the server did not answer any of the retransmissions.',

@@ -6,6 +6,7 @@ import { toHex } from '../billing/formats/bytes.ts';
 import { asGatewayError, GatewayError } from '../errors.ts';
 import { measure } from './bench/measure.ts';
 import { wrong } from './bench/options.ts';
+import { list, publish } from './bench/registry.ts';
 import type { Command, CommandContext, ExitCode } from './command.ts';
 import { theWord } from './subcommands.ts';
 import { table } from './ui/table.ts';
@@ -13,11 +14,13 @@ import { table } from './ui/table.ts';
 /** `bench`: how fast this hardware runs its models, told honestly. */
 export const bench: Command = {
   name: 'bench',
-  summary: 'measure this hardware with the installed models; compare, verify',
+  summary: 'measure this hardware with the installed models; compare, verify, publish, list',
   usage: [
     'bench [MODEL[@VERSION] …] [--scenario S[,S]] [--seconds N] [--bound 20ms] [--rate R] [--seed N] [--out DIR]',
     'bench compare A.json B.json',
     'bench verify REPORT.json',
+    'bench publish REPORT.json',
+    'bench list [MODEL …] [--scenario S[,S]]',
   ],
   help: `
 Runs each installed model in a model host of its own through the scenarios of MLPerf Inference: SingleStream (one sample after
@@ -26,7 +29,10 @@ whose 99th percentile stays within --bound, or the one given by --rate). Writes 
 signed by the device key where the configuration has one. A gateway that runs meanwhile takes its part of the machine.
 
 compare shows how many times better the second report is. verify checks the signature: exit code 1 when it is wrong, 2 when
-there is none.`,
+there is none.
+
+publish puts the results of a report that this device has signed into the registry on the chain of the configuration. list shows what
+devices have published there, best first; MODEL is the name of an installed model, a file, or the beginning of a SHA-256.`,
   options: {
     scenario: { type: 'string' },
     seconds: { type: 'string' },
@@ -40,6 +46,8 @@ there is none.`,
     const [word, ...rest] = context.positionals;
     if (word === 'compare') return compare(context, rest);
     if (word === 'verify') return verify(context, rest);
+    if (word === 'publish') return publish(context, read(theWord(rest, 'bench publish REPORT.json')));
+    if (word === 'list') return list(context, rest);
     return measure(context);
   },
 };

@@ -1,16 +1,16 @@
-import { readFileSync } from 'node:fs';
 import { createLedgerChain, deployContracts, plannedContracts } from '../../adapters/registry.ts';
 import { aimx } from '../billing/formats/amount.ts';
 import { openKeystore } from '../billing/keys/keystore.ts';
 import type { LedgerRow } from '../billing/receipts/ledger-query.ts';
 import { QUANTITIES, type Quantities } from '../billing/tariff/quantities.ts';
 import { quote as priced } from '../billing/tariff/quote.ts';
-import { DEFAULT_TARIFF, parseTariff, type Tariff } from '../billing/tariff/tariff.ts';
 import type { Config } from '../config/schema.ts';
 import { durationText } from '../config/units.ts';
 import { GatewayError } from '../errors.ts';
 import type { ChainAnswer, ChainView } from '../ports/chain.ts';
 import type { Command, CommandContext, ExitCode } from './command.ts';
+import { chainOf } from './ledger/chain-of.ts';
+import { tariffOf } from './ledger/tariff-of.ts';
 import { withReader } from './receipts/reader.ts';
 import { runSubcommand, type Subcommand, theWord } from './subcommands.ts';
 import { ago, count, instant } from './ui/format.ts';
@@ -134,17 +134,6 @@ const quote: Subcommand = async (context, words) => {
   return 0;
 };
 
-function tariffOf(config: Config): Tariff {
-  const file = config.billing?.tariff;
-  if (file === undefined) return DEFAULT_TARIFF;
-  try {
-    return parseTariff(JSON.parse(readFileSync(file, 'utf8')));
-  } catch (cause) {
-    if (cause instanceof GatewayError) throw cause;
-    throw new GatewayError('TARIFF_INVALID', `The tariff file ${file} cannot be read as JSON.`, { cause });
-  }
-}
-
 function quantitiesOf(text: string | undefined): Quantities {
   if (text === undefined) return {};
   return Object.fromEntries(
@@ -167,11 +156,7 @@ const usage = (option: string, received: string, expected: string): GatewayError
   new GatewayError('USAGE', `${option} cannot be ${received || 'empty'}`, { received, expected });
 
 const deploy: Subcommand = async (context) => {
-  const chain = configOf(context).billing?.chain;
-  if (!chain)
-    throw new GatewayError('USAGE', 'the configuration names no chain', {
-      expected: 'billing.chain with rpcUrl, chainId, keystore and passphraseFile',
-    });
+  const chain = chainOf(configOf(context));
   const token = context.option('token') ?? chain.token;
   const signer = await openKeystore(chain);
   const planned = plannedContracts(signer.address, token);

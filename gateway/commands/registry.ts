@@ -72,8 +72,13 @@ export const COMMANDS: readonly CommandEntry[] = [
     async () => (await import('./ledger.ts')).ledger,
   ),
   entry(
+    'directory',
+    'gateways on the chain: list the nearest, publish or remove this one',
+    async () => (await import('./directory.ts')).directory,
+  ),
+  entry(
     'bench',
-    'measure this hardware with the installed models; compare, verify',
+    'measure this hardware with the installed models; compare, verify, publish, list',
     async () => (await import('./bench.ts')).bench,
   ),
 ];

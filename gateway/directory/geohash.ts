@@ -44,7 +44,9 @@ export function decodeGeohash(geohash: string): (Place & { readonly errorKm: num
     }
   }
   const middle = { latitude: (lat[0] + lat[1]) / 2, longitude: (lon[0] + lon[1]) / 2 };
-  return { ...middle, errorKm: distanceKm(middle, { latitude: lat[0], longitude: lon[0] }) };
+  // The side towards the equator is the longer one.
+  const corners = lat.map((latitude) => distanceKm(middle, { latitude, longitude: lon[0] }));
+  return { ...middle, errorKm: Math.max(...corners) };
 }
 
 const EARTH_KM = 6371;

@@ -21,7 +21,8 @@ export function settingsOf(context: CommandContext): BenchSettings {
 /** In the order they run: Server looks for its rate below what Offline reaches. */
 const ORDER: readonly Scenario[] = ['SingleStream', 'MultiStream', 'Offline', 'Server'];
 
-function scenariosOf(text: string | undefined): Scenario[] {
+/** Scenarios named by `--scenario`; all of them when none is. Throws USAGE. */
+export function scenariosOf(text: string | undefined): Scenario[] {
   if (text === undefined) return [...ORDER];
   const words = text.split(',').map((word) => word.trim().toLowerCase());
   const unknown = words.find((word) => SCENARIOS.every((name) => name.toLowerCase() !== word));
