@@ -74,6 +74,16 @@ export interface Red {
   };
   readonly httpAdmin: { post(path: string, ...handlers: AdminHandler[]): void };
   readonly auth: { needsPermission(permission: string): AdminHandler };
+  readonly settings: {
+    /** The gateway that runs this Node-RED, where one does: addresses and secrets of this run. */
+    readonly aimxGateway?: {
+      readonly mqtt?: string;
+      readonly http?: string;
+      readonly user?: string;
+      readonly password?: string;
+      readonly token?: string;
+    };
+  };
   readonly util: { cloneMessage<T>(message: T): T };
   /** Text of a catalogue in the language of the runtime. */
   _(key: string, values?: Readonly<Record<string, string | number>>): string;

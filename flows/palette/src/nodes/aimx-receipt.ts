@@ -1,6 +1,6 @@
 import { asError } from '../gateway/errors.ts';
 import type { FlowNode, NodeConfig, Red } from '../red.ts';
-import { amountText } from './common/amount.ts';
+import { sumOf } from './common/amount.ts';
 import { type Attached, attach, statusOf } from './common/attach.ts';
 import { Poll } from './common/poll.ts';
 
@@ -12,21 +12,20 @@ interface ReceiptConfig extends NodeConfig {
   readonly limit: string;
 }
 
-/** A receipt as the gateway shows it; amounts are decimal texts in the smallest unit of the token. */
+/** A receipt as the gateway shows it; amounts are decimal texts in whole tokens. */
 interface Receipt {
-  readonly seq: number;
+  /** Book and ordinal, the same for ever. */
+  readonly place: string;
   readonly account: string;
   readonly amount: string;
   readonly time: number;
 }
 
-interface Money {
-  readonly symbol: string;
-  readonly decimals: number;
-}
-
+const SYMBOL = 'AIMX';
 const WATCH_MS = 1000;
+/** Receipts of a look, at most; of the first looks for what is new, before more are asked for. */
 const MOST = 1000;
+const FEW = 50;
 
 /** What was used and what it costs. */
 export default function register(red: Red): void {
@@ -38,17 +37,12 @@ export default function register(red: Red): void {
     this.on('input', (message, send, done) => {
       const account = config.account || (typeof message.account === 'string' ? message.account : '');
       const limit = Math.min(Math.max(Math.floor(Number(config.limit)) || 100, 1), MOST);
-      Promise.all([read(attached, account, limit), money(attached)]).then(
-        ([receipts, unit]) => {
+      read(attached, account, limit).then(
+        (receipts) => {
           attached.line.good();
-          const sum = receipts.reduce((all, { amount }) => all + BigInt(amount), 0n);
-          message.payload = receipts.map((receipt) => withText(receipt, unit));
-          message.total = {
-            receipts: receipts.length,
-            amount: String(sum),
-            text: textOf(sum, unit),
-            symbol: unit.symbol,
-          };
+          const amount = sumOf(receipts.map((receipt) => receipt.amount));
+          message.payload = receipts;
+          message.total = { receipts: receipts.length, amount, symbol: SYMBOL, text: `${amount} ${SYMBOL}` };
           send(message);
           done();
         },
@@ -61,41 +55,42 @@ export default function register(red: Red): void {
   });
 }
 
-const textOf = (amount: bigint, { symbol, decimals }: Money): string =>
-  `${amountText(amount, decimals)} ${symbol}`;
-
-const withText = (receipt: Receipt, unit: Money): object => ({
-  ...receipt,
-  text: textOf(BigInt(receipt.amount), unit),
-});
-
+/** Newest first. */
 async function read({ client }: Attached, account: string, limit: number): Promise<Receipt[]> {
   const of = account ? `&account=${encodeURIComponent(account)}` : '';
   return await client.api.get<Receipt[]>(`/api/v1/receipts?limit=${limit}${of}`);
 }
 
-async function money({ client }: Attached): Promise<Money> {
-  const { billing } = await client.api.get<{ readonly billing: Money | null }>('/api/v1/status');
-  return { symbol: billing?.symbol ?? 'AIMX', decimals: billing?.decimals ?? 18 };
-}
-
 /** Begins behind the newest receipt there is. */
 function watch(node: FlowNode, attached: Attached, { account }: ReceiptConfig): void {
-  let last: number | undefined;
-  let unit: Money | undefined;
+  /** Of the newest receipt that was told; empty: there was none. */
+  let last: string | undefined;
+  let told = 0;
+  const fresh = async (): Promise<Receipt[]> => {
+    for (const limit of [FEW, MOST]) {
+      const newest = await read(attached, account, limit);
+      const at = newest.findIndex(({ place }) => place === last);
+      if (at >= 0) return newest.slice(0, at);
+      if (newest.length < limit) return newest;
+      if (limit === MOST)
+        node.warn(`more than ${MOST} receipts since the last look; older ones are left out`);
+      if (limit === MOST) return newest;
+    }
+    return [];
+  };
   const poll = new Poll(WATCH_MS, async () => {
     try {
-      unit ??= await money(attached);
-      const newest = await read(attached, account, last === undefined ? 1 : MOST);
-      const fresh = last === undefined ? [] : newest.filter(({ seq }) => seq > last!).reverse();
-      if (fresh.length === MOST)
-        node.warn(`more than ${MOST} receipts since the last look; the older ones are left out`);
-      last = Math.max(last ?? 0, ...newest.map(({ seq }) => seq));
-      for (const receipt of fresh) {
-        const { account: topic, time } = receipt;
-        node.send({ topic, payload: withText(receipt, unit), account: topic, time });
+      if (last === undefined) last = (await read(attached, account, 1))[0]?.place ?? '';
+      else {
+        const receipts = await fresh();
+        last = receipts[0]?.place ?? last;
+        for (const receipt of receipts.reverse()) {
+          const { account: topic, time, amount } = receipt;
+          told++;
+          node.send({ topic, payload: { ...receipt, text: `${amount} ${SYMBOL}` }, account: topic, time });
+        }
       }
-      attached.line.good('receipts', { count: last });
+      attached.line.good('receipts', { count: told });
     } catch (cause) {
       attached.line.bad(statusOf(cause));
     }

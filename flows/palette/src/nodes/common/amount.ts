@@ -1,8 +1,14 @@
-/** An amount in the smallest unit as a decimal text without needless zeros: 1500000000000000000 of 18 → `1.5`. */
-export function amountText(amount: bigint, decimals: number): string {
-  const sign = amount < 0n ? '-' : '';
-  const digits = String(amount < 0n ? -amount : amount).padStart(decimals + 1, '0');
-  const whole = digits.slice(0, digits.length - decimals);
-  const part = decimals === 0 ? '' : digits.slice(-decimals).replace(/0+$/, '');
-  return `${sign}${whole}${part === '' ? '' : `.${part}`}`;
+const DECIMALS = 18;
+
+/** A decimal text in the smallest unit. @throws SyntaxError when it is none */
+function unitsOf(text: string): bigint {
+  const [whole = '0', part = ''] = text.split('.');
+  return BigInt(whole + part.padEnd(DECIMALS, '0').slice(0, DECIMALS));
+}
+
+/** The sum of amounts of a token with 18 decimals, exact, as a decimal text without needless zeros. */
+export function sumOf(amounts: readonly string[]): string {
+  const digits = String(amounts.reduce((sum, text) => sum + unitsOf(text), 0n)).padStart(DECIMALS + 1, '0');
+  const part = digits.slice(-DECIMALS).replace(/0+$/, '');
+  return digits.slice(0, -DECIMALS) + (part === '' ? '' : `.${part}`);
 }

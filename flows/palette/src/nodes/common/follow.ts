@@ -12,13 +12,18 @@ export interface FollowOptions {
   record(record: FeedRecord): void;
 }
 
+/** As it is kept; of another journal, it means nothing. */
+interface Cursor {
+  readonly of: string;
+  readonly seq: number;
+}
+
 /** Follows a journal of the gateway for a node; its cursor is kept in the context of the node. */
 export function follow(node: FlowNode, { client, line, onClose }: Attached, options: FollowOptions): void {
   const { kind, id, device, start, record } = options;
-  const key = `cursor ${kind} ${id}`;
-  const kept = node.context().get(key);
-  const from: FeedStart =
-    start === 'resume' ? (typeof kept === 'number' ? kept : 'new') : start === 'oldest' ? 'oldest' : 'new';
+  const of = `${kind}/${id}`;
+  const kept = node.context().get('cursor') as Cursor | undefined;
+  const from: FeedStart = start === 'resume' ? (kept?.of === of ? kept.seq : 'new') : start;
   let told = '';
   line.waiting();
   onClose(
@@ -28,7 +33,7 @@ export function follow(node: FlowNode, { client, line, onClose }: Attached, opti
       device,
       start: from,
       record,
-      cursor: (seq) => node.context().set(key, seq),
+      cursor: (seq) => node.context().set('cursor', { of, seq } satisfies Cursor),
       missed: (count) => node.warn(`${count} records had left the journal of ${id} before they were read`),
       state: (state, error) => {
         if (state === 'following') line.good();

@@ -3,7 +3,7 @@ import { GatewayClient } from '../../gateway/client.ts';
 import type { FlowNode, NodeConfig, Red } from '../../red.ts';
 
 export interface GatewayConfig extends NodeConfig {
-  /** Address of the broker: `mqtt://127.0.0.1:1883`. */
+  /** Address of the broker: `mqtt://127.0.0.1:1883`; empty: see {@link clientOf}. */
   readonly mqtt: string;
   /** Address of the HTTP interface: `http://127.0.0.1:8080`. */
   readonly http: string;
@@ -63,20 +63,25 @@ function tlsOptions(red: Red, id: string | undefined): object | undefined {
   return options;
 }
 
-/** The client that a configuration and its credentials describe. @throws TypeError */
+/**
+ * The client that a configuration and its credentials describe. Without addresses it is the gateway that runs this
+ * Node-RED, with what that gateway gave it; elsewhere the one of this machine.
+ * @throws TypeError
+ */
 export function clientOf(
   red: Red,
   { mqtt, http, clientId, tls }: GatewayConfig,
   credentials: FlowNode['credentials'],
 ): GatewayClient {
+  const own = mqtt || http ? undefined : red.settings.aimxGateway;
   return new GatewayClient({
-    mqttUrl: mqtt || 'mqtt://127.0.0.1:1883',
-    httpUrl: http || 'http://127.0.0.1:8080',
+    mqttUrl: mqtt || (own?.mqtt ?? 'mqtt://127.0.0.1:1883'),
+    httpUrl: http || (own?.http ?? 'http://127.0.0.1:8080'),
     // Two copies of a flow must not take each other's connection.
     clientId: clientId || `node-red-${randomBytes(6).toString('hex')}`,
-    username: credentials?.user,
-    password: credentials?.password,
-    token: credentials?.token,
+    username: credentials?.user || own?.user,
+    password: credentials?.password || own?.password,
+    token: credentials?.token || own?.token,
     tls: tlsOptions(red, tls),
   });
 }

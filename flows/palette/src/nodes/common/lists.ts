@@ -16,9 +16,12 @@ interface Status {
   readonly gateway: string;
   readonly version: string;
   readonly state: string;
-  readonly streams: readonly Named[];
-  readonly pipelines: readonly (Named & { readonly model: string; readonly topic?: string })[];
   readonly aggregates: readonly (Named & { readonly from: string })[];
+}
+
+interface Pipeline extends Named {
+  readonly model: string;
+  readonly publish?: { readonly topic: string };
 }
 
 export interface Choice {
@@ -37,19 +40,20 @@ const READERS: Readonly<Record<string, (api: HttpApi, of: string) => Promise<unk
   },
   async streams(api) {
     const streams =
-      await api.get<readonly (Named & { readonly topics?: readonly string[] })[]>('/api/v1/streams');
-    return streams.map(({ id, topics }) => ({
-      value: id,
-      label: id,
-      topic: topics?.[0] ?? `aimx/s/${id}/{device}`,
-    }));
+      await api.get<readonly (Named & { readonly doors?: readonly string[] })[]>('/api/v1/streams');
+    return streams.map(({ id, doors }) => {
+      const own = `aimx/s/${id}/{device}`;
+      // Topics, then paths of CoAP, which begin with a slash; devices use a topic of their own where there is one.
+      const topics = doors?.filter((door) => !door.startsWith('/') && door !== own) ?? [];
+      return { value: id, label: id, topic: topics[0] ?? own };
+    });
   },
   async pipelines(api) {
-    const { pipelines } = await api.get<Status>('/api/v1/status');
-    return pipelines.map(({ id, model, topic }) => ({
+    const pipelines = await api.get<readonly Pipeline[]>('/api/v1/pipelines');
+    return pipelines.map(({ id, model, publish }) => ({
       value: id,
       label: `${id} (${model})`,
-      topic: topic ?? `aimx/result/${id}/{device}`,
+      topic: (publish?.topic ?? 'aimx/result/{pipeline}/{device}').replace('{pipeline}', id),
     }));
   },
   async aggregates(api) {
