@@ -185,6 +185,12 @@ export const ERROR_CODES = {
   REPLAY_STOPPED: 'Start it again when you want the rest; what was acknowledged is stored.',
   // benchmark
   BENCH_REPORT: 'Give the JSON file that `aimx-gateway bench` wrote.',
+  // flows
+  FLOWS_USER: 'Set `flows.user` to a user of this machine that is not root.',
+  FLOWS_MISSING: 'Install it with `npm install node-red`, or set `flows.enabled: false`.',
+  FLOWS_DOWN: 'The flows are starting or have stopped; `aimx-gateway flows status` says which, and why.',
+  FLOWS_SNAPSHOT: 'List what there is with `aimx-gateway flows list`.',
+  FLOWS_SIZE: 'Make the flows smaller: move pictures and tables out of nodes into files.',
   // external broker
   BROKER_LOST:
     'Check that the broker under `broker` in gateway.yaml runs and can be reached. The gateway keeps trying.',

@@ -4,10 +4,13 @@ import type { BillingConfig } from '../config/schema.ts';
 import { GatewayError } from '../errors.ts';
 import type { Alarms } from '../ports/alarms.ts';
 import type { Chain, Signer } from '../ports/chain.ts';
+import type { Channels } from '../ports/channels.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Log } from '../ports/log.ts';
 import type { Meter } from '../ports/meter.ts';
 import type { BookKey } from './book-rows.ts';
+import { ChannelFront } from './channels/front.ts';
+import { type OpenChannels, openChannels } from './channels/index.ts';
 import { NO_LEDGER } from './formats/documents.ts';
 import { createKeystore, openKeystore } from './keys/keystore.ts';
 import { ChannelMeter } from './metering/meter.ts';
@@ -46,6 +49,8 @@ export interface BillingStats extends SettlerStats {
 
 export interface Billing {
   readonly meter: Meter;
+  /** Channels with customers: there are some from the start on, when the configuration names a provider. */
+  readonly channels: Channels;
   /** Opens the device key, then signs heads and posts batches in the background. */
   start(signal: AbortSignal): Promise<void>;
   stop(): Promise<void>;
@@ -71,6 +76,8 @@ export function createBilling(parts: BillingParts): Billing {
   let meter: ChannelMeter | undefined;
   let settler: Settler | undefined;
   let signer: Signer | undefined;
+  let open: OpenChannels | undefined;
+  const front = new ChannelFront(config?.require === 'channel');
 
   const started = (): ChannelMeter => {
     if (meter) return meter;
@@ -82,6 +89,7 @@ export function createBilling(parts: BillingParts): Billing {
       charge: (uses, options) => started().charge(uses, options),
       chargeBlock: (block) => started().chargeBlock(block),
     },
+    channels: front,
     async start(signal) {
       const tariff = readTariff(config?.tariff);
       const paths = config?.chain ?? (await createKeystore(join(parts.dataDir, 'keys')));
@@ -107,11 +115,20 @@ export function createBilling(parts: BillingParts): Billing {
       };
       const poster = chain ? new Poster({ store, chain, signer, book, clock, rules }) : undefined;
       const keepMs = config?.keep ?? DEFAULTS.keepMs;
-      settler = new Settler({ store, signer, book, tariff, clock, log, alarms, poster, keepMs, maxBytes });
+      open = await openChannels({ config, chain, book, tariff, store, clock, log, alarms });
+      const { customers } = open ?? {};
+      settler = new Settler({
+        ...{ store, signer, book, tariff, clock, log, alarms, poster, keepMs, maxBytes },
+        onHead: (channel, head) => customers?.signed(channel, head),
+      });
       settler.start();
+      open?.watcher.start();
+      front.customers = customers;
     },
     async stop() {
       chain?.close(); // ends a request that hangs, so that the settler can end its round
+      front.customers = undefined;
+      await open?.watcher.stop();
       await settler?.stop();
       settler = undefined;
     },

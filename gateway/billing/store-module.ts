@@ -1,8 +1,10 @@
 import type { StoreModule } from '../store/types.ts';
+import { bill, billed, customers, found, placed, receiptOf, seen, word } from './channels/channel-ops.ts';
 import { charge, finalise, sign } from './metering/metering-ops.ts';
 import { prune } from './metering/prune-op.ts';
 import { space } from './metering/space.ts';
 import { mined, outbox, range, reconcile, seal, sent, signed } from './posting/outbox-ops.ts';
+import { accounts, batch, batchPage, settled } from './receipts/batch-queries.ts';
 import { ledger } from './receipts/ledger-query.ts';
 import {
   after,
@@ -20,7 +22,7 @@ import { MIGRATIONS } from './store-schema.ts';
 export const storeModule: StoreModule = {
   name: 'billing',
   migrations: MIGRATIONS,
-  ops: { charge, finalise, sign, seal, signed, sent, mined, reconcile, prune },
+  ops: { charge, finalise, sign, seal, signed, sent, mined, reconcile, prune, found, seen, word, bill },
   queries: {
     outbox,
     range,
@@ -32,7 +34,15 @@ export const storeModule: StoreModule = {
     evidence,
     books,
     batches,
+    batch,
+    batchPage,
+    accounts,
+    settled,
     ledger,
     space,
+    customers,
+    billed,
+    placed,
+    receiptOf,
   },
 };

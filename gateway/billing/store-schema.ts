@@ -133,4 +133,40 @@ export const MIGRATIONS: readonly string[] = [
   'CREATE INDEX billing_txs_batch ON billing_txs (batch)',
   // What a channel has used under a tariff whose prices depend on it.
   'CREATE TABLE billing_counts (channel INTEGER PRIMARY KEY, tariff INTEGER NOT NULL, counted TEXT NOT NULL) STRICT',
+  // Channels with customers: what the ledger last said of them, and the payer's newest words. JSON, see channels/rows.ts.
+  `CREATE TABLE billing_escrows (
+     channel INTEGER PRIMARY KEY REFERENCES billing_channels,
+     latest TEXT,
+     final TEXT,
+     seen_at INTEGER NOT NULL DEFAULT 0,
+     ceiling TEXT,
+     ack TEXT,
+     ack_at INTEGER,
+     owner TEXT
+   ) STRICT`,
+  `CREATE TABLE billing_places (
+     channel INTEGER NOT NULL,
+     seq INTEGER NOT NULL,
+     ordinal INTEGER NOT NULL,
+     PRIMARY KEY (channel, seq)
+   ) STRICT, WITHOUT ROWID`,
+  'CREATE TABLE billing_scans (book INTEGER PRIMARY KEY REFERENCES billing_books, block INTEGER NOT NULL) STRICT',
+  // Transactions that move money without a batch.
+  `CREATE TABLE billing_payouts (
+     hash BLOB PRIMARY KEY,
+     book INTEGER NOT NULL REFERENCES billing_books,
+     nonce INTEGER NOT NULL,
+     action TEXT NOT NULL,
+     max_fee TEXT NOT NULL,
+     tip TEXT NOT NULL,
+     raw BLOB NOT NULL,
+     signed_at INTEGER NOT NULL,
+     sent_at INTEGER,
+     block INTEGER,
+     gas_used INTEGER,
+     succeeded INTEGER
+   ) STRICT, WITHOUT ROWID`,
+  'CREATE INDEX billing_payouts_nonce ON billing_payouts (book, nonce)',
+  'ALTER TABLE billing_txs ADD COLUMN gas_price TEXT',
+  'ALTER TABLE billing_payouts ADD COLUMN gas_price TEXT',
 ];

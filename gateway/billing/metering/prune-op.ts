@@ -83,6 +83,7 @@ function rememberLinks(db: DatabaseSync, book: number, last: number): void {
   for (const { channel, seq, hash } of ends) {
     run(db, 'UPDATE billing_channels SET pruned_seq = ?, pruned_hash = ? WHERE id = ?', seq, hash, channel);
     run(db, 'DELETE FROM billing_marks WHERE channel = ? AND seq <= ?', channel, seq);
+    run(db, 'DELETE FROM billing_places WHERE channel = ? AND seq <= ?', channel, seq);
     run(
       db,
       `DELETE FROM billing_heads WHERE channel = ?1 AND seq <= ?2

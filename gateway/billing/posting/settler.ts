@@ -6,6 +6,7 @@ import { Backoff, type Schedule } from '../../system/backoff.ts';
 import type { BookKey } from '../book-rows.ts';
 import { toHex } from '../formats/bytes.ts';
 import { headDigest, separatorOf } from '../formats/documents.ts';
+import type { SignedStatement } from '../formats/wire.ts';
 import { BOOT } from '../metering/meter.ts';
 import type { ChargeTime, FinaliseArgs, SignArgs } from '../metering/metering-ops.ts';
 import type { PruneArgs } from '../metering/prune-op.ts';
@@ -28,6 +29,8 @@ export interface SettlerParts {
   readonly keepMs: number;
   /** What all receipts may take, bytes. */
   readonly maxBytes: number;
+  /** Told of each head that is signed and stored. */
+  readonly onHead?: (channelId: Uint8Array, head: SignedStatement) => void;
 }
 
 export interface SettlerStats {
@@ -158,6 +161,10 @@ export class Settler {
     }
     const args: SignArgs = { heads };
     await store.commit({ ops: [{ op: 'billing.sign', args }] });
+    for (const [index, { channel_id, seq, cumulative, hash: receiptHash }] of open.entries()) {
+      const { signature } = heads[index]!;
+      this.#parts.onHead?.(channel_id, { seq, cumulative: BigInt(cumulative), receiptHash, signature });
+    }
     this.#stats = { ...this.#stats, headsSigned: this.#stats.headsSigned + heads.length };
   }
 
