@@ -7,7 +7,7 @@ import {
   type InferRequest,
   type ModelMetadata,
   readAnswer,
-  requestText,
+  requestBody,
 } from './oip.ts';
 import { level } from './topics.ts';
 
@@ -16,6 +16,8 @@ const GRACE_MS = 1500;
 /** How long what a model is like is believed. */
 const METADATA_MS = 60_000;
 const MAX_METADATA = 200;
+/** Tells where the JSON of a body ends. */
+const HEADER_LENGTH = 'inference-header-content-length';
 
 const pathOf = (model: string, version: string): string =>
   `/v2/models/${encodeURIComponent(model)}${version === '' ? '' : `/versions/${encodeURIComponent(version)}`}`;
@@ -46,10 +48,14 @@ export class ModelCatalog {
 export async function inferOverHttp(api: HttpApi, request: InferRequest, answered: Answered): Promise<void> {
   try {
     const path = `${pathOf(request.model, request.version)}/infer`;
+    const { body: sent, headerBytes } = requestBody(request);
     const { status, body } = await api.call(path, {
       method: 'POST',
-      body: Buffer.from(requestText(request)),
-      headers: { 'content-type': 'application/json' },
+      body: sent,
+      headers:
+        headerBytes === undefined
+          ? { 'content-type': 'application/json' }
+          : { 'content-type': 'application/octet-stream', [HEADER_LENGTH]: String(headerBytes) },
       timeoutMs: request.deadlineMs + GRACE_MS,
     });
     const text = readAnswer(body);
@@ -99,7 +105,7 @@ export class MqttInference {
     if (this.#open.has(id)) throw new GatewayProblem('ID_USED', `a request with the id ${id} is under way`);
     this.#listen();
     const topic = `aimx/infer/${level(model, 'model')}${version === '' ? '' : `/${level(version, 'version')}`}`;
-    const payload = Buffer.from(requestText(request, { reply_to: this.#topic }));
+    const { body: payload } = requestBody(request, { reply_to: this.#topic });
     const end: Answered = (error, answer) => {
       const open = this.#open.get(id);
       if (!open) return;

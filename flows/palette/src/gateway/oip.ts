@@ -34,10 +34,44 @@ export interface InferAnswer {
 /** How a request is answered: once, with an error or an answer. */
 export type Answered = (error: Error | null, answer?: InferAnswer) => void;
 
-/** The text of a request. @param extra parameters of the door, such as `reply_to` */
-export function requestText(request: InferRequest, extra: Readonly<Record<string, unknown>> = {}): string {
-  const { id, inputs, parameters, deadlineMs } = request;
-  return JSON.stringify({ id, inputs, parameters: { ...parameters, deadline_ms: deadlineMs, ...extra } });
+/** A request as it is sent: JSON, and behind it what JSON cannot hold. */
+export interface RequestBody {
+  readonly body: Buffer;
+  /** Length of the JSON; absent when nothing follows it. */
+  readonly headerBytes?: number;
+}
+
+/** Writes a request; buffers go as binary tensors behind the JSON. @param extra parameters of the door, such as `reply_to` */
+export function requestBody(
+  request: InferRequest,
+  extra: Readonly<Record<string, unknown>> = {},
+): RequestBody {
+  const { id, parameters, deadlineMs } = request;
+  const binary: Buffer[] = [];
+  const inputs = request.inputs.map((input) => {
+    if (!input.data.some((item) => Buffer.isBuffer(item))) return input;
+    const { data, ...rest } = input;
+    const bytes = Buffer.concat(data.flatMap(sized));
+    binary.push(bytes);
+    return { ...rest, parameters: { binary_data_size: bytes.length } };
+  });
+  const text = JSON.stringify({
+    id,
+    inputs,
+    parameters: { ...parameters, deadline_ms: deadlineMs, ...extra },
+  });
+  const json = Buffer.from(text);
+  return binary.length === 0
+    ? { body: json }
+    : { body: Buffer.concat([json, ...binary]), headerBytes: json.length };
+}
+
+/** An element of BYTES: its length in four bytes, little-endian, and itself (binary tensor data extension). */
+function sized(item: unknown): Buffer[] {
+  const bytes = Buffer.isBuffer(item) ? item : Buffer.from(String(item));
+  const length = Buffer.alloc(4);
+  length.writeUInt32LE(bytes.length);
+  return [length, bytes];
 }
 
 interface AnswerText {

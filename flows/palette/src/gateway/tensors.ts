@@ -11,7 +11,7 @@ export interface Tensor {
   readonly name: string;
   readonly datatype: string;
   readonly shape: readonly number[];
-  /** Flat, row by row. */
+  /** Flat, row by row; of BYTES texts and buffers. */
   readonly data: readonly unknown[];
 }
 
@@ -58,7 +58,7 @@ function shapeFor(spec: TensorSpec, dims: readonly number[], count: number): num
 }
 
 function flatten(value: unknown, { name, datatype }: TensorSpec): Flat {
-  if (Buffer.isBuffer(value) && datatype === 'BYTES') return { dims: [], data: [value.toString('utf8')] };
+  if (Buffer.isBuffer(value) && datatype === 'BYTES') return { dims: [], data: [value] };
   if (ArrayBuffer.isView(value) && !(value instanceof DataView)) {
     const data = Array.from(value as unknown as ArrayLike<number | bigint>, Number);
     return { dims: [data.length], data };
@@ -84,8 +84,8 @@ function flatten(value: unknown, { name, datatype }: TensorSpec): Flat {
 
 function scalar(value: unknown, name: string, datatype: string): unknown {
   if (datatype === 'BYTES') {
-    if (typeof value === 'string') return value;
-    throw new RangeError(`input "${name}" takes texts`);
+    if (typeof value === 'string' || Buffer.isBuffer(value)) return value;
+    throw new RangeError(`input "${name}" takes texts or buffers`);
   }
   if (datatype === 'BOOL' && typeof value === 'boolean') return value;
   const number = typeof value === 'boolean' ? Number(value) : value;

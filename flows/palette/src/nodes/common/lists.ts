@@ -43,9 +43,9 @@ const READERS: Readonly<Record<string, (api: HttpApi, of: string) => Promise<unk
       await api.get<readonly (Named & { readonly doors?: readonly string[] })[]>('/api/v1/streams');
     return streams.map(({ id, doors }) => {
       const own = `aimx/s/${id}/{device}`;
-      // Topics, then paths of CoAP, which begin with a slash; devices use a topic of their own where there is one.
-      const topics = doors?.filter((door) => !door.startsWith('/') && door !== own) ?? [];
-      return { value: id, label: id, topic: topics[0] ?? own };
+      // Devices use a topic of their own where there is one.
+      const topics = doors?.flatMap((door) => /^mqtt (.+)$/.exec(door)?.[1] ?? []) ?? [];
+      return { value: id, label: id, topic: topics.find((topic) => topic !== own) ?? own };
     });
   },
   async pipelines(api) {
