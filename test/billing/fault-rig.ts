@@ -52,6 +52,8 @@ export class FaultRig {
   readonly #dir: string;
   readonly #random: () => number;
   readonly #rules: PosterRules;
+  readonly #reorgDepth: number;
+  readonly #spikeGwei: number;
   #process!: ChainProcess;
   #rpc!: JsonRpc;
   #chain!: Chain;
@@ -64,7 +66,13 @@ export class FaultRig {
   book!: BookKey;
   #meter!: ChannelMeter;
 
-  constructor(dir: string, seed: number, rules: PosterRules) {
+  /**
+   * @param reorgDepth blocks that a reorganisation takes back at most
+   * @param spikeGwei highest base fee of a spike
+   */
+  constructor(dir: string, seed: number, rules: PosterRules, { reorgDepth = 8, spikeGwei = 90 } = {}) {
+    this.#reorgDepth = reorgDepth;
+    this.#spikeGwei = spikeGwei;
     this.#dir = dir;
     this.#random = randomFrom(seed);
     this.#rules = rules;
@@ -144,6 +152,12 @@ export class FaultRig {
     return this.#receipts;
   }
 
+  /** Transactions that took the place of another one with their nonce. */
+  get replacements(): number {
+    const all = 'SELECT count(*) - count(DISTINCT nonce) AS n FROM billing_txs';
+    return (this.store.db.prepare(all).get() as { n: number }).n;
+  }
+
   get faults(): number {
     return [...this.counts.values()].reduce((sum, n) => sum + n, 0);
   }
@@ -211,7 +225,7 @@ export class FaultRig {
 
   async #reorg(): Promise<void> {
     const height = Number(await this.#rpc.call('eth_blockNumber'));
-    const depth = Math.min(1 + Math.floor(this.#random() * 8), height - this.#floor);
+    const depth = Math.min(1 + Math.floor(this.#random() * this.#reorgDepth), height - this.#floor);
     if (depth < 1) return;
     this.#note('reorg');
     await this.#rpc.call('anvil_reorg', [depth, []]);
@@ -219,7 +233,7 @@ export class FaultRig {
 
   async #spike(): Promise<void> {
     this.#note('fee-spike');
-    const fee = BigInt(1 + Math.floor(this.#random() * 90)) * 10n ** 9n;
+    const fee = BigInt(1 + Math.floor(this.#random() * this.#spikeGwei)) * 10n ** 9n;
     await this.#rpc.call('anvil_setNextBlockBaseFeePerGas', [`0x${fee.toString(16)}`]);
     await this.mine();
   }

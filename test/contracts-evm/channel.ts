@@ -1,6 +1,6 @@
 import { type Contract, keccak256, type TypedDataDomain, toUtf8Bytes, type Wallet } from 'ethers';
 import { BILLING_TYPES, billingDomain, type DocumentType } from '../../gateway/billing/formats/documents.ts';
-import type { TestChain } from './chain.ts';
+import type { TestChain } from './open-chain.ts';
 
 export const HOUR = 3600;
 export const DAY = 24 * HOUR;
