@@ -10,7 +10,13 @@ import {
 import { BILLING_MODULE, createBilling, ReceiptFeed } from './billing/index.ts';
 import { readersOf } from './config/names.ts';
 import type { Config } from './config/schema.ts';
-import { createHttpServer, type HttpServer, type UpgradeHandler, type Views } from './http/index.ts';
+import {
+  createHttpServer,
+  feedRoutes,
+  type HttpServer,
+  type UpgradeHandler,
+  type Views,
+} from './http/index.ts';
 import { createInference } from './inference/index.ts';
 import { Trust } from './inference/signing/trust.ts';
 import { createIntake, openReadingStreams } from './ingest/index.ts';
@@ -31,6 +37,7 @@ import { Lifecycle, type Part } from './system/lifecycle.ts';
 import { createStatusTopic } from './system/status-topic.ts';
 import { bundledModels, version } from './system/version.ts';
 import { createForwarders } from './upstream/index.ts';
+import { createFeed } from './views/feed.ts';
 import { createViews } from './views/index.ts';
 
 export interface GatewayOptions {
@@ -131,8 +138,10 @@ export function createGateway({ config, log, clock: given }: GatewayOptions): Ga
   });
   const sinks = createSinks(common);
   const forwarders = createForwarders({ ...common, store, sinks });
+  const alarmStream = createAlarmStream({ config, board, store, publisher: broker, clock, log });
   const views = createViews({
     ...common,
+    alarmLog: alarmStream.log,
     store,
     readingStreams,
     intake,
@@ -153,6 +162,8 @@ export function createGateway({ config, log, clock: given }: GatewayOptions): Ga
     serving,
     access,
     models: inference.life,
+    alarmAdmin: alarmStream,
+    routes: feedRoutes(createFeed({ config, store, readingStreams, clock })),
     readings: { intake, access },
     upgrade: broker.handleUpgrade && upgradeTo(broker),
   });
@@ -165,7 +176,7 @@ export function createGateway({ config, log, clock: given }: GatewayOptions): Ga
       named('access', access),
       broker,
       status.first,
-      createAlarmStream({ config, board, store, publisher: broker, clock, log }),
+      alarmStream,
       coap,
       named('billing', billing),
       named('inference', inference),

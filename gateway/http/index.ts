@@ -1,2 +1,3 @@
+export { type Feed, feedRoutes } from './api/feed.ts';
 export { createHttpServer, type HttpServer, type UpgradeHandler } from './server.ts';
 export type * from './views.ts';

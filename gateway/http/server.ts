@@ -1,22 +1,25 @@
 import type { IncomingMessage } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from 'fastify';
+import { type FastifyInstance, type FastifyReply, fastify } from 'fastify';
 import type { Config } from '../config/schema.ts';
 import { GatewayError } from '../errors.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Log } from '../ports/log.ts';
 import type { Serving, ServingCatalog } from '../ports/serving.ts';
-import { type Caller, callerOf, foreignOrigin, type HttpAccess, requireOwnPage } from './auth.ts';
+import type { AlarmAdmin } from './api/alarms.ts';
+import type { DeviceAdmin } from './api/devices.ts';
+import { apiRoutes } from './api/index.ts';
+import type { ModelAdmin } from './api/models.ts';
+import { mountApi } from './api/mount.ts';
+import { openApi } from './api/openapi.ts';
+import type { ApiRoute } from './api/route.ts';
+import { foreignOrigin, type HttpAccess } from './auth.ts';
 import { errorReply } from './errors.ts';
 import { inferenceRoutes } from './inference.ts';
 import type { Metrics } from './metrics.ts';
-import type { ModelAdmin } from './model-routes.ts';
-import { openApi } from './openapi.ts';
 import { loadPage } from './page/page.ts';
-import { RateHistory, SAMPLE_MS } from './rates.ts';
 import { type ReadingRoutesParts, readingRoutes } from './readings.ts';
-import { type ApiRoute, apiRoutes, type Call, type DeviceAdmin } from './routes.ts';
 import type { Views } from './views.ts';
 
 /** Takes over a socket that asks for WebSocket below `/mqtt`. */
@@ -31,6 +34,10 @@ export interface HttpServerParts {
   readonly access: ServerAccess;
   /** Absent: models are shown and not changed. */
   readonly models?: ModelAdmin;
+  /** Absent: alarms are shown and not acknowledged. */
+  readonly alarmAdmin?: AlarmAdmin;
+  /** Operations of other parts, such as settings. */
+  readonly routes?: readonly ApiRoute[];
   /** What answers `/v2…`; absent: there is no such thing. */
   readonly serving?: Serving & { readonly catalog: ServingCatalog };
   /** Absent: WebSocket requests are refused. */
@@ -69,12 +76,18 @@ const HEADERS = {
 
 /** Health, metrics, API and status page on one port. Constructed pure; `stop` undoes all that `start` did. */
 export function createHttpServer(parts: HttpServerParts): HttpServer {
-  const { access, clock, config, views } = parts;
+  const { access, config, views } = parts;
   const { host } = config.listen;
   const log = parts.log.child('http');
-  const rates = new RateHistory();
   let metrics: Promise<Metrics> | undefined;
-  const routes = apiRoutes({ views, access, devices: access, models: parts.models, rates });
+  const routes = apiRoutes({
+    views,
+    access,
+    devices: access,
+    models: parts.models,
+    alarms: parts.alarmAdmin,
+    more: parts.routes,
+  });
   const app = fastify({
     bodyLimit: BODY_LIMIT,
     requestTimeout: REQUEST_TIMEOUT_MS,
@@ -88,21 +101,13 @@ export function createHttpServer(parts: HttpServerParts): HttpServer {
   });
   app.removeContentTypeParser('text/plain');
   app.server.maxConnections = config.limits.maxConnections;
-  const callers = new WeakMap<FastifyRequest, Caller>();
   let addresses: string[] = [];
   let port = 0;
-  let cancelSample: (() => void) | undefined;
   let stopping = false;
 
-  app.addHook('onRequest', async (request, reply) => {
+  app.addHook('onRequest', async (_request, reply) => {
     reply.headers(HEADERS);
     if (stopping) throw new GatewayError('STOPPING', 'the gateway is stopping');
-    const { needs } = request.routeOptions.config as { needs?: ApiRoute['needs'] };
-    if (needs === 'read' || needs === 'change')
-      callers.set(request, await callerOf(request, access, needs === 'change'));
-    // Nor may a page of another site log its visitors in or out.
-    else if (needs === 'open' && request.method !== 'GET' && request.headers.origin !== undefined)
-      requireOwnPage(request.headers);
   });
   app.setErrorHandler((error, request, reply) => {
     const { status, body, internal } = errorReply(error);
@@ -116,18 +121,7 @@ export function createHttpServer(parts: HttpServerParts): HttpServer {
     }),
   );
 
-  for (const route of routes) {
-    app.route({
-      method: route.method,
-      url: route.path,
-      config: { needs: route.needs },
-      handler: async (request, reply) => {
-        reply.code(route.status ?? 200);
-        const answer = await route.run(callOf(route, request, reply, callers.get(request)));
-        return answer === undefined ? reply.send() : answer;
-      },
-    });
-  }
+  mountApi(app, routes, access);
   app.get('/health/ready', async (_request, reply) => {
     const health = views.health();
     return reply.code(health.ready ? 200 : 503).send(health);
@@ -172,11 +166,6 @@ export function createHttpServer(parts: HttpServerParts): HttpServer {
     else parts.upgrade(request, socket, head);
   });
 
-  const sample = (): void => {
-    rates.sample(clock.monotonic(), views.status());
-    cancelSample = clock.after(SAMPLE_MS, sample);
-  };
-
   return {
     name: 'http',
     get addresses() {
@@ -191,12 +180,10 @@ export function createHttpServer(parts: HttpServerParts): HttpServer {
       await listen(app, host, config.listen.http.port);
       port = (app.server.address() as AddressInfo).port;
       addresses = [`http://${host.includes(':') ? `[${host}]` : host}:${port}`];
-      sample();
     },
     async stop() {
       if (stopping) return;
       stopping = true;
-      cancelSample?.();
       await metrics?.then((started) => started.stop());
       await app.close();
     },
@@ -225,34 +212,6 @@ async function listen(app: FastifyInstance, host: string, port: number): Promise
       cause: error,
     });
   }
-}
-
-/** Checks query and body of a request against the schemas of its route. */
-function callOf(
-  route: ApiRoute,
-  request: FastifyRequest,
-  reply: FastifyReply,
-  caller: Caller | undefined,
-): Call {
-  return {
-    query: checked(route.query, request.query, 'query') as Call['query'],
-    body: checked(route.body, request.body, 'body'),
-    params: request.params as Call['params'],
-    peer: request.ip,
-    headers: request.headers,
-    caller,
-    // A proxy in front may have ended TLS; the browser still names the scheme of the page.
-    secure: request.protocol === 'https' || request.headers.origin?.startsWith('https://') === true,
-    setCookie: (value) => reply.header('set-cookie', value),
-  };
-}
-
-function checked(schema: ApiRoute['query'], value: unknown, where: string): unknown {
-  if (!schema) return {};
-  const result = schema.safeParse(value ?? {});
-  if (result.success) return result.data;
-  const issue = result.error.issues[0]!;
-  throw new GatewayError('HTTP_REQUEST', `${[where, ...issue.path].join('.')}: ${issue.message}`);
 }
 
 function refuse(socket: Duplex, status: string): void {

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { GatewayError } from '../errors.ts';
+import type { ApiRoute } from './api/route.ts';
 import { clearedCookie, type HttpAccess, sessionCookie, sessionToken } from './auth.ts';
-import type { ApiRoute } from './routes.ts';
 
 const credentials = z.strictObject({
   name: z.string().max(128),

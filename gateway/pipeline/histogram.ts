@@ -4,6 +4,8 @@ const PER_DOUBLING = 8;
 const BUCKETS = 40 * PER_DOUBLING + 1;
 const LEAST_MS = 1e-3;
 
+const edge = (bucket: number): number => LEAST_MS * 2 ** (bucket / PER_DOUBLING);
+
 /** Counts of durations in logarithmic buckets; fixed size. */
 export class Histogram {
   readonly #buckets = new Float64Array(BUCKETS);
@@ -27,6 +29,19 @@ export class Histogram {
     return this.#sum;
   }
 
+  /** Buckets between the first and the last that hold something: upper edges in ms, and counts. */
+  buckets(): { readonly bounds: number[]; readonly counts: number[] } {
+    const bounds: number[] = [];
+    const counts: number[] = [];
+    const first = this.#buckets.findIndex((count) => count > 0);
+    const last = this.#buckets.findLastIndex((count) => count > 0);
+    for (let i = Math.max(0, first); i <= last; i++) {
+      bounds.push(edge(i));
+      counts.push(this.#buckets[i]!);
+    }
+    return { bounds, counts };
+  }
+
   /** Upper edge in ms of the bucket that holds quantile `q`; 0 when nothing was recorded. */
   quantile(q: number): number {
     if (this.#count === 0) return 0;
@@ -34,8 +49,8 @@ export class Histogram {
     let seen = 0;
     for (let i = 0; i < BUCKETS; i++) {
       seen += this.#buckets[i]!;
-      if (seen >= rank) return LEAST_MS * 2 ** (i / PER_DOUBLING);
+      if (seen >= rank) return edge(i);
     }
-    return LEAST_MS * 2 ** ((BUCKETS - 1) / PER_DOUBLING);
+    return edge(BUCKETS - 1);
   }
 }

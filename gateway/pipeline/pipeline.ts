@@ -43,6 +43,8 @@ export interface PipelineStats {
     readonly sum: number;
     readonly p50: number;
     readonly p99: number;
+    /** Upper edges in ms and counts of the buckets in use. */
+    readonly buckets: { readonly bounds: readonly number[]; readonly counts: readonly number[] };
   };
 }
 
@@ -105,6 +107,7 @@ export class Pipeline {
         sum: latency.sum,
         p50: latency.quantile(0.5),
         p99: latency.quantile(0.99),
+        buckets: latency.buckets(),
       },
     };
   }

@@ -4,6 +4,7 @@ import type { Clock } from '../ports/clock.ts';
 import type { Log } from '../ports/log.ts';
 import type { Publisher } from '../ports/publisher.ts';
 import type { JournalStream, Store } from '../store/types.ts';
+import { type AlarmDocument, AlarmLog, type AlarmOccurrence, acknowledging } from './alarm-log.ts';
 import type { AlarmBoard } from './alarms.ts';
 import { Backoff, LOCAL } from './backoff.ts';
 import { openAlarms } from './document-streams.ts';
@@ -21,32 +22,33 @@ export interface AlarmStreamParts {
   readonly log: Log;
 }
 
+/** The alarms of this gateway, kept. */
+export interface AlarmStream extends Part {
+  readonly log: AlarmLog;
+  /** Writes down that a person knows of an alarm. @throws GatewayError NOT_FOUND */
+  acknowledge(id: string, by: string, note: string | undefined): AlarmOccurrence;
+}
+
 /**
  * Writes each change of an alarm to the journal stream `$alarm`, whence upstream sinks take it, and publishes it
  * locally as `aimx/alarm/<kind>`, retained, so that who comes later sees the last state of each kind. Delivery: durable
  * upstream; locally the newest state of each kind, tried again until the broker takes it. An alarm that an earlier run
  * left raised is cleared when it does not hold any more.
  */
-export function createAlarmStream(parts: AlarmStreamParts): Part {
+export function createAlarmStream(parts: AlarmStreamParts): AlarmStream {
   const { config, board, store, clock, log } = parts;
   const gateway = config.gateway.name;
   const stream = openAlarms(store, config);
   const copies = new LocalCopies(parts);
+  const kept = new AlarmLog();
   let ordinal = 0;
   let unsubscribe: (() => void) | undefined;
   let cancelReview: (() => void) | undefined;
 
-  const record = (kind: string, alarm: Alarm | null): void => {
-    const time = clock.now();
-    const json = JSON.stringify({
-      id: `${gateway}/alarm/${kind}/${time}-${++ordinal}`,
-      kind,
-      device: kind,
-      time,
-      state: alarm ? 'raised' : 'cleared',
-      ...(alarm ? { severity: alarm.severity, message: alarm.message, fix: alarm.fix } : {}),
-      ...(alarm?.detail ? { detail: alarm.detail } : {}),
-    });
+  const write = (document: Omit<AlarmDocument, 'id'>): void => {
+    const { kind, time } = document;
+    const whole = { id: `${gateway}/alarm/${kind}/${time}-${++ordinal}`, ...document };
+    const json = JSON.stringify(whole);
     stream.append([{ device: kind, time, flags: 0, value: json }], (error) => {
       if (error)
         log.warn(
@@ -55,6 +57,21 @@ export function createAlarmStream(parts: AlarmStreamParts): Part {
         );
     });
     copies.put(kind, json);
+    kept.note(whole);
+  };
+
+  const record = (kind: string, alarm: Alarm | null): void => {
+    const time = clock.now();
+    const before = kept.active(kind);
+    write({
+      kind,
+      device: kind,
+      time,
+      state: alarm ? 'raised' : 'cleared',
+      since: before?.since ?? time,
+      ...(alarm ? { severity: alarm.severity, message: alarm.message, fix: alarm.fix } : {}),
+      ...(alarm?.detail ? { detail: alarm.detail } : {}),
+    });
   };
 
   const review = (left: ReadonlySet<string>): void => {
@@ -64,7 +81,13 @@ export function createAlarmStream(parts: AlarmStreamParts): Part {
 
   return {
     name: 'alarms',
+    log: kept,
+    acknowledge(id, by, note) {
+      write(acknowledging(kept, id, clock, by, note));
+      return kept.get(id);
+    },
     async start() {
+      await kept.refill(stream);
       const left = await raised(stream);
       copies.start();
       for (const alarm of board.active()) record(alarm.kind, alarm);

@@ -1,19 +1,29 @@
-import type {
-  BillingView,
-  DeviceView,
-  HealthView,
-  ModelView,
-  ResultView,
-  StatusView,
-  Views,
-} from '../http/index.ts';
+import { join } from 'node:path';
+import type { BillingView, HealthView, OverviewView, ResultView, StatusView, Views } from '../http/index.ts';
 import { listRejected } from '../ingest/index.ts';
 import { openRejected } from '../system/document-streams.ts';
 import type { Part } from '../system/lifecycle.ts';
-import { readBilling, readReceipts } from './billing.ts';
+import { benchEntries, benchReport } from './bench.ts';
+import {
+  readBatch,
+  readBatches,
+  readBilling,
+  readProof,
+  readReceipt,
+  readReceipts,
+  readSummary,
+} from './billing.ts';
+import { deviceDetail, devicePage } from './devices.ts';
+import { History } from './history/index.ts';
+import { modelComparison, modelFamily, modelViews } from './models.ts';
+import { overviewOf } from './overview.ts';
 import type { ViewParts } from './parts.ts';
+import { pipelineDetails, resultsOf } from './pipelines.ts';
 import { Plots } from './plots.ts';
+import { Sampler } from './sampler.ts';
 import { statusOf } from './status.ts';
+import { streamDetails } from './streams.ts';
+import { sinkDetails } from './upstream.ts';
 
 export type { ViewParts } from './parts.ts';
 
@@ -36,6 +46,9 @@ export function createViews(parts: ViewParts): GatewayViews {
   /** JSON texts, oldest first: parsed only when somebody looks, because results come by the thousand. */
   const recent: string[] = [];
   const plots = new Plots(parts);
+  const sampler = new Sampler(parts);
+  const history = new History(parts);
+  const benchDir = join(config.gateway?.dataDir ?? '', 'bench');
   let state: StatusView['state'] = 'starting';
   let startedAt = clock.now();
   let billing: BillingView | null = null;
@@ -52,6 +65,8 @@ export function createViews(parts: ViewParts): GatewayViews {
     if (cancel) cancel = clock.after(BILLING_EVERY_MS, () => void refreshBilling());
   };
 
+  const status = (): StatusView => statusOf(parts, { state, startedAt, billing, results: newestOf(recent) });
+
   return {
     name: 'views',
     ready: () => {
@@ -67,10 +82,12 @@ export function createViews(parts: ViewParts): GatewayViews {
         recent.push(json);
         if (recent.length > 2 * NEWEST) recent.splice(0, recent.length - NEWEST);
       });
+      sampler.start();
       cancel = () => {};
       await refreshBilling();
     },
     async stop() {
+      sampler.stop();
       unsubscribe?.();
       cancel?.();
       cancel = undefined;
@@ -84,30 +101,24 @@ export function createViews(parts: ViewParts): GatewayViews {
       if (state !== 'ready') reasons.unshift(`the gateway is ${state}`);
       return { live: !stuck, ready: state === 'ready' && !store.health.full, reasons };
     },
-    status: () => statusOf(parts, { state, startedAt, billing, results: newestOf(recent) }),
-    devices: ({ limit, stream }) => devicesOf(parts, limit, stream),
-    models: () => {
-      const { models } = inference.stats();
-      return inference.list().map((model): ModelView => {
-        const stats = models[`${model.name}@${model.version}`];
-        const failed = Object.values(stats?.failures ?? {}).reduce((sum, count) => sum + count, 0);
-        return {
-          name: model.name,
-          version: model.version,
-          sha256: model.sha256,
-          runtime: model.runtime,
-          state: model.state,
-          reason: model.reason?.message ?? null,
-          life: model.life.state,
-          since: model.life.since,
-          share: model.life.share ?? null,
-          note: model.life.note ?? null,
-          trial: model.trial ?? null,
-          requests: (stats?.items ?? 0) + failed,
-          failed,
-        };
-      });
-    },
+    status,
+    overview: () => overviewOf(parts, status(), sampler, alarmCounts(parts)),
+    rates: () => sampler.rates(),
+    streams: () => streamDetails(parts, status().streams, sampler),
+    readings: (stream, query, signal) => history.readings(stream, query, signal),
+    pipelines: () => pipelineDetails(parts, status().pipelines, sampler),
+    pipelineResults: (pipeline, query) => resultsOf(parts, pipeline, query),
+    upstream: () => sinkDetails(parts, status().upstream, sampler),
+    devices: (query) => devicePage(parts, query),
+    device: (name) => deviceDetail(parts, name),
+    models: () => modelViews(parts),
+    modelFamily: (name) => modelFamily(parts, name),
+    modelComparison: (name) => modelComparison(parts, name),
+    alarms: ({ limit, state: wanted }) =>
+      parts.alarmLog
+        .list()
+        .filter((one) => wanted === 'all' || one.state === wanted)
+        .slice(0, limit),
     modelLoads: () => {
       const { models } = inference.stats();
       return inference.list().flatMap(({ name, version }) => {
@@ -127,7 +138,14 @@ export function createViews(parts: ViewParts): GatewayViews {
       }
       return found.sort((a, b) => b.time - a.time).slice(0, limit);
     },
+    billing: () => readSummary(store, config, parts.billing.stats().device),
     receipts: (query) => readReceipts(store, query),
+    receipt: (id) => readReceipt(store, id),
+    receiptProof: (id) => readProof(store, id),
+    batches: (query) => readBatches(store, query),
+    batch: (id) => readBatch(store, id),
+    bench: () => benchEntries(benchDir),
+    benchReport: (id) => benchReport(benchDir, id),
     rejected: async ({ limit, stream }) => {
       const ids = stream ? config.streams.filter(({ id }) => id === stream) : config.streams;
       const lists = await Promise.all(
@@ -155,21 +173,13 @@ const newestOf = (recent: readonly string[]): ResultView[] =>
     .reverse()
     .map((json) => JSON.parse(json) as ResultView);
 
-/** Devices of all streams by name, with their identity where they have one. */
-function devicesOf(parts: ViewParts, limit: number, stream: string | undefined): DeviceView[] {
-  const found = new Map<string, DeviceView['streams'][number][]>();
-  for (const [id, journal] of parts.readingStreams) {
-    if (stream !== undefined && stream !== id) continue;
-    for (const { device, count, lastTime, lastArrival } of journal.devices()) {
-      const list = found.get(device) ?? [];
-      if (list.length === 0) found.set(device, list);
-      list.push({ stream: id, readings: count, lastTime, lastArrival });
-    }
-  }
-  const roles = new Map(parts.access.identities.devices().map(({ name, role }) => [name, role]));
-  if (stream === undefined) for (const name of roles.keys()) if (!found.has(name)) found.set(name, []);
-  return [...found]
-    .sort(([a], [b]) => (a < b ? -1 : 1))
-    .slice(0, limit)
-    .map(([name, streams]) => ({ name, role: roles.get(name) ?? null, streams }));
+function alarmCounts({ alarmLog }: ViewParts): OverviewView['alarms'] {
+  const active = alarmLog.list().filter(({ state }) => state === 'active');
+  const count = (severity: string): number => active.filter((one) => one.severity === severity).length;
+  return {
+    critical: count('critical'),
+    warning: count('warning'),
+    info: count('info'),
+    unacknowledged: active.filter(({ acknowledged }) => acknowledged === null).length,
+  };
 }

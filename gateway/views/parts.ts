@@ -10,6 +10,7 @@ import type { Log } from '../ports/log.ts';
 import type { ReadingValue } from '../ports/reading.ts';
 import type { Access } from '../security/index.ts';
 import type { JournalStream, Store } from '../store/types.ts';
+import type { AlarmLog } from '../system/alarm-log.ts';
 import type { Forwarders } from '../upstream/index.ts';
 
 /** Everything the views read from; they change nothing. */
@@ -18,6 +19,8 @@ export interface ViewParts {
   readonly clock: Clock;
   readonly log: Log;
   readonly alarms: Alarms;
+  /** What alarms there were. */
+  readonly alarmLog: AlarmLog;
   readonly store: Store;
   readonly readingStreams: ReadonlyMap<string, JournalStream<ReadingValue>>;
   readonly intake: { stats(): IntakeStats };

@@ -1,4 +1,11 @@
-import type { StatusView, Views } from '../../gateway/http/index.ts';
+import type {
+  AlarmEntry,
+  DeviceRow,
+  ModelView,
+  OverviewView,
+  StatusView,
+  Views,
+} from '../../gateway/http/index.ts';
 
 const T = Date.UTC(2026, 5, 1);
 
@@ -96,42 +103,259 @@ export function status(): StatusView {
   };
 }
 
+const ANOMALY = {
+  id: RESULT.id,
+  pipeline: 'anomaly',
+  device: 'press-1',
+  time: T,
+  model: { name: 'streaming-anomaly', version: '1' },
+  output: 'score',
+  score: 0.93,
+  label: '<b>fault</b>',
+};
+
+const row = (name: string, role: string | null, readings: number): DeviceRow => ({
+  name,
+  role,
+  streams: [{ stream: 'temperature', readings, lastTime: T, lastArrival: T }],
+  readings,
+  lastSeen: T,
+  signal: { field: 'rssi', value: -61, unit: 'dBm', time: T },
+});
+const DEVICES = [row('press-1', 'device', 60), row('press-2', null, 40)];
+
+const MODEL: ModelView = {
+  name: 'streaming-anomaly',
+  version: '1',
+  sha256: 'ab'.repeat(32),
+  runtime: 'onnx',
+  state: 'ready',
+  reason: null,
+  life: 'live',
+  since: T,
+  share: null,
+  note: null,
+  trial: null,
+  requests: 37,
+  failed: 0,
+};
+
+const RECEIPT = {
+  seq: 1,
+  requestId: RESULT.id,
+  account: 'anomaly',
+  model: 'streaming-anomaly@1',
+  amount: '100000000000000000',
+  cumulative: '100000000000000000',
+  hash: `0x${'56'.repeat(32)}`,
+  time: T,
+  state: 'FINAL',
+};
+
+const ALARM: AlarmEntry = {
+  id: `uplink-down-${T}`,
+  kind: 'uplink-down',
+  severity: 'warning',
+  message: 'cloud is away',
+  fix: 'check the uplink',
+  state: 'active',
+  since: T,
+  updated: T,
+  until: null,
+  acknowledged: null,
+};
+
+const OVERVIEW: OverviewView = {
+  gateway: 'plant-7',
+  version: '0.1.0',
+  state: 'ready',
+  startedAt: T - 3_600_000,
+  now: T,
+  location: null,
+  parts: [{ part: 'upstream', state: 'warning', text: '1 of 1 away; records wait', code: 'upstream-away' }],
+  in: {
+    perSecond: 10,
+    history: [9, 10],
+    accepted: 100,
+    rejected: 1,
+    refused: 0,
+    unrouted: 2,
+    streams: 1,
+    devices: 2,
+    connections: 3,
+    lastArrival: T,
+  },
+  decided: {
+    perSecond: 1,
+    history: [1],
+    results: 37,
+    failed: 0,
+    shed: 0,
+    pending: 1,
+    requests: 9,
+    p99Ms: 9.9,
+  },
+  up: {
+    sinks: 1,
+    connected: 0,
+    perSecond: 0,
+    sent: 40,
+    backlog: 7,
+    backlogBytes: 2100,
+    dropped: 0,
+    emptyAt: null,
+  },
+  owed: { amount: '37', pending: 5, receipts: 37, symbol: 'AIMX', decimals: 18, chainId: 31337 },
+  alarms: { critical: 0, warning: 1, info: 0, unacknowledged: 1 },
+  sampleMs: 2000,
+};
+
 /** Views of a gateway that has done a little; `overrides` replace single readers. */
 export function someViews(overrides: Partial<Views> = {}): Views {
   return {
     health: () => ({ live: true, ready: true, reasons: [] }),
     status,
-    devices: ({ limit }) =>
-      [
-        {
-          name: 'press-1',
-          role: 'device',
-          streams: [{ stream: 'temperature', readings: 60, lastTime: T, lastArrival: T }],
-        },
-        {
-          name: 'press-2',
-          role: null,
-          streams: [{ stream: 'temperature', readings: 40, lastTime: T, lastArrival: T }],
-        },
-      ].slice(0, limit),
-    modelLoads: () => [],
-    models: () => [
+    rates: () => ({ streams: { temperature: [9, 10] }, pipelines: { anomaly: [1] } }),
+    overview: () => OVERVIEW,
+    streams: async () => [
       {
-        name: 'streaming-anomaly',
-        version: '1',
-        sha256: 'ab'.repeat(32),
-        runtime: 'onnx',
-        state: 'ready',
-        reason: null,
-        life: 'live',
-        since: T,
-        share: null,
-        note: null,
-        trial: null,
-        requests: 37,
-        failed: 0,
+        ...status().streams[0]!,
+        perSecond: 10,
+        decode: 'json',
+        fields: [{ name: 'value', unit: 'Cel', type: 'number' }],
+        doors: ['mqtt aimx/s/temperature/{device}'],
+        pipelines: ['anomaly'],
       },
     ],
+    readings: async (stream) => ({
+      stream,
+      from: T - 1000,
+      to: T,
+      records: 2,
+      read: 2,
+      complete: true,
+      series: [
+        {
+          device: 'press-1',
+          field: 'value',
+          unit: 'Cel',
+          kind: 'points',
+          count: 2,
+          min: 20,
+          max: 21,
+          mean: 20.5,
+          times: [T - 1000, T],
+          values: [20, 21],
+        },
+      ],
+      devicesLeftOut: 0,
+      anomalies: [ANOMALY],
+      anomaliesComplete: true,
+    }),
+    pipelines: () => [
+      {
+        ...status().pipelines[0]!,
+        perSecond: 1,
+        windows: 37,
+        queued: 0,
+        queueMax: 10_000,
+        late: 0,
+        keys: 1,
+        stateBytes: 512,
+        latency: { unit: 'ms', bounds: [3.2, 9.9], counts: [36, 1], count: 37, sum: 130 },
+        publish: { topic: 'aimx/result/anomaly/{device}', qos: 1, when: null },
+        published: 37,
+        filtered: 0,
+      },
+    ],
+    pipelineResults: async () => ({ results: [{ ...RESULT, seq: 37, notable: true }], before: null }),
+    upstream: () => [
+      {
+        ...status().upstream[0]!,
+        to: 'mqtt://cloud',
+        sends: ['results'],
+        perSecond: 0,
+        refused: 0,
+        expired: 0,
+        quotaBytes: 1000,
+        whenFull: 'drop-oldest',
+        forecast: { state: 'growing', emptyAt: null, fullAt: T + 1000 },
+        history: { every: 2000, backlog: [6, 7], bytes: [1800, 2100] },
+      },
+    ],
+    devices: async ({ limit }) => ({
+      entries: DEVICES.slice(0, limit),
+      total: DEVICES.length,
+      next: limit < DEVICES.length ? DEVICES[limit - 1]!.name : null,
+    }),
+    device: async () => ({
+      ...DEVICES[0]!,
+      createdAt: T,
+      newest: [
+        {
+          stream: 'temperature',
+          time: T,
+          arrival: T,
+          fields: [{ name: 'value', unit: 'Cel', value: 21, size: null }],
+        },
+      ],
+      results: [RESULT],
+    }),
+    alarms: () => [ALARM],
+    modelFamily: (name) => ({
+      name,
+      versions: [
+        {
+          ...MODEL,
+          priceClass: 'small',
+          inputs: [{ name: 'input', datatype: 'FP32', shape: [-1, 64] }],
+          outputs: [{ name: 'score', datatype: 'FP32', shape: [-1, 1] }],
+          card: {},
+          actions: ['rollback'],
+        },
+      ],
+      pipelines: ['anomaly'],
+    }),
+    modelComparison: (name) => ({ name, live: null, trials: [] }),
+    billing: async () => ({
+      ...status().billing!,
+      device: `0x${'11'.repeat(20)}`,
+      ledger: null,
+      settled: '3200000000000000000',
+      accounts: [{ account: 'anomaly', receipts: 37, amount: '3700000000000000000' }],
+    }),
+    receipt: async () => ({
+      ...RECEIPT,
+      place: '1:1',
+      channel: `0x${'22'.repeat(32)}`,
+      usage: { inferences: 1 },
+      computeUs: 900,
+      tariffHash: `0x${'33'.repeat(32)}`,
+      batch: status().billing!.batches[0]!,
+      transaction: { hash: `0x${'34'.repeat(32)}`, block: 7, sentAt: T },
+      verdict: { kind: 'valid', reason: null },
+    }),
+    receiptProof: async () => '{"format":"aimx-receipt-proof/1"}\n',
+    batches: async () => status().billing!.batches,
+    batch: async () => ({
+      ...status().billing!.batches[0]!,
+      chainId: 31337,
+      ledger: `0x${'44'.repeat(20)}`,
+      device: `0x${'11'.repeat(20)}`,
+      fromSeq: 1,
+      head: `0x${'55'.repeat(32)}`,
+      prevHead: `0x${'00'.repeat(32)}`,
+      signature: `0x${'66'.repeat(65)}`,
+      transactions: [
+        { hash: `0x${'34'.repeat(32)}`, nonce: 1, signedAt: T, sentAt: T, block: 7, gasUsed: 60_000 },
+      ],
+    }),
+    bench: async () => [
+      { id: 'bench-1', time: T, board: 'Pi', cpu: 'A76', models: ['mlp@1'], signature: 'unsigned' },
+    ],
+    benchReport: async () => ({ createdAt: new Date(T).toISOString() }),
+    modelLoads: () => [],
+    models: () => [MODEL],
     results: ({ pipeline }) => (pipeline === undefined || pipeline === 'anomaly' ? [RESULT] : []),
     plots: async () => [
       {
@@ -140,19 +364,7 @@ export function someViews(overrides: Partial<Views> = {}): Views {
         series: [{ device: 'press-1', name: 'value', unit: 'Cel', times: [T - 1000, T], values: [20, 21] }],
       },
     ],
-    receipts: async () => [
-      {
-        seq: 1,
-        requestId: RESULT.id,
-        account: 'anomaly',
-        model: 'streaming-anomaly@1',
-        amount: '100000000000000000',
-        cumulative: '100000000000000000',
-        hash: `0x${'56'.repeat(32)}`,
-        time: T,
-        state: 'FINAL',
-      },
-    ],
+    receipts: async () => [RECEIPT],
     rejected: async () => [
       {
         stream: 'temperature',

@@ -129,12 +129,82 @@ it('shows what a running gateway did: readings, results, what waits and what was
   expect(times).toEqual(times.toSorted((a, b) => b - a));
   expect(status.results[0]?.id).toMatch(/^gw\/p\/oven\/\d+-93$/);
 
-  expect(views.devices({ limit: 10 })).toMatchObject([
-    { name: 'mixer', role: null, streams: [{ stream: 't', readings: 1 }] },
-    { name: 'oven', role: null, streams: [{ stream: 't', readings: count }] },
+  const { signal } = new AbortController();
+  const all = await views.devices({ limit: 10, sort: 'name' });
+  expect(all).toMatchObject({
+    total: 2,
+    next: null,
+    entries: [
+      { name: 'mixer', role: null, readings: 1, streams: [{ stream: 't', readings: 1 }] },
+      { name: 'oven', role: null, readings: count, streams: [{ stream: 't', readings: count }] },
+    ],
+  });
+  const first = await views.devices({ limit: 1, sort: 'name' });
+  expect(first).toMatchObject({ total: 2, next: 'mixer', entries: [{ name: 'mixer' }] });
+  const second = await views.devices({ limit: 1, sort: 'name', after: first.next! });
+  expect(second).toMatchObject({ next: null, entries: [{ name: 'oven' }] });
+  expect((await views.devices({ limit: 9, sort: 'seen', search: 'OVE' })).entries).toHaveLength(1);
+  expect((await views.devices({ limit: 10, stream: 'silent', sort: 'name' })).entries).toEqual([]);
+  const oven = await views.device('oven');
+  expect(oven.newest).toMatchObject([{ stream: 't', fields: [{ name: 'value', unit: null, size: null }] }]);
+  expect(oven.results).toMatchObject([{ pipeline: 'p', device: 'oven' }]);
+  await expect(views.device('nobody')).rejects.toMatchObject({ code: 'NOT_FOUND' });
+
+  const streams = await views.streams();
+  expect(streams[0]).toMatchObject({ id: 't', decode: 'text', pipelines: ['p'], accepted: count + 1 });
+  const history = await views.readings('t', { points: 32 }, signal);
+  expect(history).toMatchObject({ records: count + 1, read: count + 1, complete: true, devicesLeftOut: 0 });
+  expect(history.series.map(({ device, count: n }) => [device, n])).toEqual([
+    ['mixer', 1],
+    ['oven', count],
   ]);
-  expect(views.devices({ limit: 1 })).toHaveLength(1);
-  expect(views.devices({ limit: 10, stream: 'silent' })).toEqual([]);
+  expect(history.series[1]).toMatchObject({ kind: 'extremes', min: 20, max: 26 });
+  expect(history.series[1]!.times.length).toBeLessThanOrEqual(32);
+  const period = await views.readings(
+    't',
+    { device: 'oven', points: 1000, from: history.from, to: history.to },
+    signal,
+  );
+  expect(period.series).toMatchObject([{ kind: 'points', count, values: { length: count } }]);
+  const past = await views.readings('t', { points: 16, from: 0, to: 1000 }, signal);
+  expect(past).toMatchObject({ series: [], complete: true });
+  await expect(views.readings('nothing', { points: 16 }, signal)).rejects.toMatchObject({
+    code: 'NOT_FOUND',
+  });
+
+  expect(views.pipelines()).toMatchObject([
+    { id: 'p', windows: 30, queueMax: 10_000, latency: { count: 30 } },
+  ]);
+  expect(views.pipelines()[0]!.latency.counts.reduce((sum, n) => sum + n, 0)).toBe(30);
+  const page = await views.pipelineResults('p', { limit: 20, notable: false });
+  expect(page.results.map(({ seq }) => seq)).toEqual(Array.from({ length: 20 }, (_, i) => 30 - i));
+  const rest = await views.pipelineResults('p', { limit: 20, notable: false, before: page.before! });
+  expect([rest.results.length, rest.before]).toEqual([10, null]);
+  expect((await views.pipelineResults('p', { limit: 5, notable: false, device: 'mixer' })).results).toEqual(
+    [],
+  );
+
+  expect(views.upstream()).toMatchObject([
+    { id: 'away', to: `http://127.0.0.1:${nobody}`, backlog: count + 1, quotaBytes: 512 * 1024 ** 2 },
+    { id: 'file', forecast: { state: 'empty' } },
+  ]);
+  expect(views.overview()).toMatchObject({
+    in: { accepted: count + 1, streams: 2, devices: 2, connections: 1 },
+    decided: { results: 30 },
+    up: { sinks: 2, connected: 1, backlog: count + 1 },
+    owed: { symbol: 'AIMX' },
+  });
+  expect(views.modelFamily('streaming-anomaly').pipelines).toEqual(['p']);
+  expect(views.modelComparison('streaming-anomaly').live).toMatchObject({ life: 'live', items: 30 });
+  expect(() => views.modelFamily('none')).toThrow(expect.objectContaining({ code: 'MODEL_MISSING' }));
+  await until(async () => (await views.receipts({ limit: 9 })).length > 0, 'a receipt');
+  const [receipt] = await views.receipts({ limit: 1 });
+  const place = (receipt as unknown as { place: string }).place;
+  expect(await views.receipt(place)).toMatchObject({ place, account: 'pipeline/p', transaction: null });
+  expect(JSON.parse(await views.receiptProof(place))).toMatchObject({ format: 'aimx-receipt-proof/1' });
+  expect((await views.billing()).accounts).toMatchObject([{ account: 'pipeline/p' }]);
+  expect(await views.bench()).toEqual([]);
+  await expect(views.benchReport('../x')).rejects.toMatchObject({ code: 'NOT_FOUND' });
   expect(views.results({ limit: 5, device: 'oven' })).toEqual([status.results[0]]);
   expect(views.results({ limit: 5, device: 'nobody' })).toEqual([]);
   const rejected = await views.rejected({ limit: 5 });

@@ -61,7 +61,7 @@ export const readingsView = z.object({
     .boolean()
     .describe('Whether all were looked at: counts are then exact. Else evenly spread pages of them were'),
   series: z.array(seriesView),
-  seriesLeftOut: count.describe('Further pairs of device and field that were left out'),
+  devicesLeftOut: count.describe('Further devices of the stream; ask for one with `device`'),
   anomalies: z.array(anomalyView).describe('Ascending by time'),
   anomaliesComplete: z.boolean(),
 });

@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { type DocumentedRoute, INFERENCE_API, INFERENCE_FAILURE } from './inference-api.ts';
-import type { ApiRoute } from './routes.ts';
+import { type DocumentedRoute, INFERENCE_API, INFERENCE_FAILURE } from '../inference-api.ts';
+import type { ApiRoute } from './route.ts';
 
 const errorBody = z.object({
   error: z.object({
