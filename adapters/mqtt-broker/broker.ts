@@ -107,6 +107,7 @@ class Broker implements MqttBroker {
       sessions: this.#sessions,
       retained: this.#retained,
       log: this.#stateLog,
+      wanted: (topic) => this.#delivery.wanted(topic),
       deliver: (topic, payload, qos) => this.#delivery.deliver(topic, payload, qos),
     });
     this.#connections = new Connections({

@@ -22,10 +22,10 @@ import type { TurnShare } from './turn-share.ts';
 
 /**
  * Bytes of one connection's messages that may wait for their commit; above this the connection is not read. With what
- * each message costs beside its payload that is 2,000 small ones: enough to fill a commit, and the others wait 20 ms for
- * them at most.
+ * each message costs beside its payload that is 270 small ones. A few connections fill a commit with that; what one more
+ * would send ahead waits better in its socket than here, where the collector has to go round it.
  */
-const MAX_PENDING_BYTES = 1024 * 1024;
+const MAX_PENDING_BYTES = 192 * 1024;
 /** Below this it is read again: not before, because each stop copies what was read and not taken. */
 const RESUME_PENDING_BYTES = MAX_PENDING_BYTES / 2;
 /** Messages of a persistent session that may be unacknowledged by its client at a time. */

@@ -42,6 +42,10 @@ export class Delivery {
     connection.filters.clear();
   }
 
+  wanted(topic: string): boolean {
+    return this.#tree.match(topic).length > 0;
+  }
+
   /** The QoS a connection may get a topic with, at most: that of its best matching filter. */
   qosOf(connection: Connection, topic: string): 0 | 1 | 2 {
     for (const subscriber of this.#tree.match(topic))

@@ -18,6 +18,8 @@ export interface IngressParts {
   readonly sessions: Sessions;
   readonly retained: Retained;
   readonly log: StateLog;
+  /** Whether a connected client subscribes to the topic. */
+  wanted(topic: string): boolean;
   /** Hands a message that is durable to the connected subscribers. */
   deliver(topic: string, payload: string | Uint8Array, qos: 0 | 1 | 2): void;
 }
@@ -169,7 +171,7 @@ export class Ingress {
 
   #enter(connection: Connection, publication: Publication): void {
     this.#pending++;
-    connection.pendingBytes += publication.payload.length + PUBLICATION_BYTES;
+    connection.pendingBytes += publication.size + PUBLICATION_BYTES;
     if (connection.pendingTail) connection.pendingTail.next = publication;
     else connection.pendingHead = publication;
     connection.pendingTail = publication;
@@ -186,18 +188,20 @@ export class Ingress {
       publication.wait();
       intake.offer(publication, (disposition) => {
         settle();
-        publication.onDisposition(disposition);
+        Publication.onDisposition(disposition, publication);
       });
     } else {
       if (routed) {
         publication.wait();
-        intake.offer(publication, publication.onDisposition);
+        intake.offer(publication, Publication.onDisposition);
       }
       if (!publication.refused && this.#keep(publication, holder)) {
         publication.wait();
         log.whenDurable((error) => publication.settle(error === null));
       }
     }
+    publication.wanted = this.#parts.wanted(publication.topic);
+    if (!publication.wanted) publication.letGo();
     publication.settle(true);
   }
 
@@ -221,7 +225,7 @@ export class Ingress {
       const head = connection.pendingHead;
       connection.pendingHead = head.next;
       if (!head.next) connection.pendingTail = null;
-      connection.pendingBytes -= head.payload.length + PUBLICATION_BYTES;
+      connection.pendingBytes -= head.size + PUBLICATION_BYTES;
       this.#finish(head);
     }
     connection.resume();
@@ -241,7 +245,7 @@ export class Ingress {
       if (publication.release) publication.release('taken');
       else if (publication.qos === 1) connection?.egress.acknowledge(publication.packetId);
       if (queued) this.#parts.sessions.confirm(queued);
-      this.#parts.deliver(publication.topic, publication.payload, publication.qos);
+      if (publication.wanted) this.#parts.deliver(publication.topic, publication.payload, publication.qos);
     }
     if (this.#pending > 0) return;
     for (const resolve of this.#idle.splice(0)) resolve();

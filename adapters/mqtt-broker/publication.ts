@@ -15,6 +15,8 @@ export interface MessageParts {
   readonly packetId: number;
 }
 
+const NONE = Buffer.alloc(0);
+
 /** One PUBLISH from its arrival to the commits it waits for; to the intake it is the message itself. */
 export class Publication implements Inbound {
   next: Publication | null = null;
@@ -23,9 +25,12 @@ export class Publication implements Inbound {
   queued: Queued | null = null;
   readonly connection: Connection | null;
   readonly principal: Principal | undefined;
-  readonly door = 'mqtt';
   readonly address: string;
-  readonly payload: Buffer;
+  payload: Buffer;
+  /** Whether a connected client wanted it when it came. */
+  wanted = true;
+  /** Of the payload, in bytes; also when it was let go of. */
+  readonly size: number;
   readonly qos: 0 | 1 | 2;
   readonly retain: boolean;
   readonly packetId: number;
@@ -48,11 +53,16 @@ export class Publication implements Inbound {
     this.principal = principal ?? undefined;
     this.address = message.topic;
     this.payload = payload;
+    this.size = payload.length;
     this.qos = message.qos;
     this.retain = message.retain;
     this.packetId = message.packetId;
     this.release = release;
     this.#onSettled = onSettled;
+  }
+
+  get door(): 'mqtt' {
+    return 'mqtt';
   }
 
   get topic(): string {
@@ -69,9 +79,15 @@ export class Publication implements Inbound {
     this.#open++;
   }
 
-  readonly onDisposition = (disposition: Disposition): void => {
-    this.settle(disposition.kind !== 'refused');
+  /** What the intake is told to call: one function for all of them. */
+  static readonly onDisposition = (disposition: Disposition, publication: Publication): void => {
+    publication.settle(disposition.kind !== 'refused');
   };
+
+  /** Nobody gets this message from here, so what it was read from may go. */
+  letGo(): void {
+    this.payload = NONE;
+  }
 
   settle(taken: boolean): void {
     if (!taken) this.#refuse();

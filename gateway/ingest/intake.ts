@@ -90,11 +90,11 @@ export function createIntake(parts: IntakeParts): Intake & { stats(): IntakeStat
     return decoder(message.payload, context satisfies DecodeContext);
   };
 
-  const reject = (
+  const reject = <M extends Inbound>(
     target: Target,
-    message: Inbound,
+    message: M,
     error: GatewayError,
-    done: (disposition: Disposition) => void,
+    done: (disposition: Disposition, message: M) => void,
   ): void => {
     const record = rejectedRecord(target.id, message, error, clock.now());
     target.rejects.append(
@@ -102,11 +102,11 @@ export function createIntake(parts: IntakeParts): Intake & { stats(): IntakeStat
       (failure) => {
         if (failure) {
           target.refused++;
-          done({ kind: 'refused', error: asGatewayError(failure) });
+          done({ kind: 'refused', error: asGatewayError(failure) }, message);
           return;
         }
         target.rejected++;
-        done({ kind: 'rejected', error });
+        done({ kind: 'rejected', error }, message);
       },
       message.ops,
     );
@@ -119,7 +119,7 @@ export function createIntake(parts: IntakeParts): Intake & { stats(): IntakeStat
       const route = routerOf(message.door).lookup(message.address);
       if (route === undefined) {
         unrouted++;
-        done(UNROUTED);
+        done(UNROUTED, message);
         return;
       }
       const { target } = route;
@@ -136,8 +136,8 @@ export function createIntake(parts: IntakeParts): Intake & { stats(): IntakeStat
         reject(target, message, asGatewayError(error), done);
         return;
       }
-      // The payload is the door's until `offer` returns.
-      let payload: Uint8Array | undefined = message.payload;
+      // The payload is the door's again when `offer` returns.
+      let offered = false;
       const count = readings.length;
       target.journal.append(
         readings,
@@ -145,20 +145,20 @@ export function createIntake(parts: IntakeParts): Intake & { stats(): IntakeStat
           if (failure === null) {
             target.messages++;
             target.accepted += count;
-            done(count === 1 ? STORED_ONE : { kind: 'stored', readings: count });
+            done(count === 1 ? STORED_ONE : { kind: 'stored', readings: count }, message);
             return;
           }
           // A device too many stays one however often it sends: it is told why, and does not block those behind it.
-          if (payload !== undefined && failure instanceof GatewayError && failure.code === 'STORE_DEVICES') {
+          if (!offered && failure instanceof GatewayError && failure.code === 'STORE_DEVICES') {
             reject(target, message, failure, done);
             return;
           }
           target.refused++;
-          done({ kind: 'refused', error: asGatewayError(failure) });
+          done({ kind: 'refused', error: asGatewayError(failure) }, message);
         },
         message.ops,
       );
-      payload = undefined;
+      offered = true;
     },
 
     stats: () => ({

@@ -1,6 +1,7 @@
 import type { Clock } from '../ports/clock.ts';
 import type { ModelInfo } from '../ports/inference.ts';
 import type { Meter } from '../ports/meter.ts';
+import { Entry } from '../store/record.ts';
 import type { NewRecord } from '../store/types.ts';
 import type { ClosedWindow } from '../stream/window.ts';
 import { Histogram } from './histogram.ts';
@@ -111,7 +112,7 @@ export class ModelStage implements Stage<ClosedWindow> {
         const block = this.#blocks[at]!;
         text.use(model);
         text.writeDocument(block.answer(), device, time, window.ordinal, part.columns, answers.place(i));
-        results.push({ device, time, flags: 0, value: block.answered() });
+        results.push(new Entry(device, time, 0, block.answered()));
         if (meter) block.bill(window, columns, part.computeUs, text);
         continue;
       }

@@ -43,9 +43,9 @@ export interface Intake {
   routes(door: string, address: string): boolean;
   /**
    * Routes, decodes and journals one message. `done` runs after the group commit that holds it (or at once for
-   * `unrouted`, whose `ops` are not run). Never throws. A door that has more than `highWater` bytes outstanding should stop reading.
+   * `unrouted`, whose `ops` are not run), and gets the message too, so that it can be one function for all. Never throws. A door that has more than `highWater` bytes outstanding should stop reading.
    */
-  offer(message: Inbound, done: (disposition: Disposition) => void): void;
+  offer<M extends Inbound>(message: M, done: (disposition: Disposition, message: M) => void): void;
 }
 
 /** A door: lets devices in. Constructed pure; `stop` undoes all that `start` did and may follow a failed start. */

@@ -38,12 +38,12 @@ export class MqttRequests implements Intake {
     return isRequest(door, address) || this.#parts.intake.routes(door, address);
   }
 
-  offer(message: Inbound, done: (disposition: Disposition) => void): void {
+  offer<M extends Inbound>(message: M, done: (disposition: Disposition, message: M) => void): void {
     if (isRequest(message.door, message.address)) this.#request(message, done);
     else this.#parts.intake.offer(message, done);
   }
 
-  #request(message: Inbound, done: (disposition: Disposition) => void): void {
+  #request<M extends Inbound>(message: M, done: (disposition: Disposition, message: M) => void): void {
     const { address, payload, principal, properties, qos, ops } = message;
     const rest = address.slice(PREFIX.length);
     const slash = rest.indexOf('/');
@@ -57,7 +57,7 @@ export class MqttRequests implements Intake {
       account: principal ? `consumer/${principal.name}` : UNKNOWN,
       durable: qos !== 0,
       ...(ops ? { ops } : {}),
-      accepted: (error: GatewayError | null) => done(error ? { kind: 'refused', error } : STORED),
+      accepted: (error: GatewayError | null) => done(error ? { kind: 'refused', error } : STORED, message),
       reply: this.#route(principal, properties),
     };
     this.#parts.serving().infer(call, () => {});

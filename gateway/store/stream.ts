@@ -9,6 +9,7 @@ import type {
   StreamFigures,
   StreamTerms,
 } from './protocol.ts';
+import { Entry } from './record.ts';
 import { readSegment } from './segment-reader.ts';
 import { beginRecord, endRecord, MAX_SEGMENT_RECORDS, writeSegment } from './segment-writer.ts';
 import { StreamTail } from './tail.ts';
@@ -76,6 +77,12 @@ export function markOf(segment: FormingSegment): SegmentMark {
 }
 
 let segmentIds = 0;
+
+/** The record itself where it has no place yet, else a copy. */
+function unplaced<T>(record: NewRecord<T>): Entry<T> {
+  if (record instanceof Entry && record.seq === 0) return record;
+  return new Entry(record.device, record.time, record.flags, record.value);
+}
 
 /** One journal stream on the main thread: numbers and encodes what is appended, answers reads. */
 export class Stream<T> implements JournalStream<T> {
@@ -209,15 +216,11 @@ export class Stream<T> implements JournalStream<T> {
           segment.bases.push(deviceSeq);
         }
         const ordinal = segment.records.length;
-        segment.records.push({
-          seq: segment.firstSeq + ordinal,
-          device: record.device,
-          deviceSeq,
-          time: record.time,
-          arrival,
-          flags: record.flags,
-          value: record.value,
-        });
+        const entry = unplaced(record);
+        entry.seq = segment.firstSeq + ordinal;
+        entry.deviceSeq = deviceSeq;
+        entry.arrival = arrival;
+        segment.records.push(entry);
         const start = beginRecord(
           out,
           ordinal,

@@ -26,7 +26,7 @@ const store = openStore({ dir, durability: 'full', clock, log, alarms: recording
 const streams = openReadingStreams(config, store);
 const intake: Intake = durable
   ? createIntake({ config, store, streams, clock, log })
-  : { routes: () => true, offer: (_message, done) => done(STORED) };
+  : { routes: () => true, offer: (message, done) => done(STORED, message) };
 if (durable) await store.start(signal);
 
 const server = createCoapServer({

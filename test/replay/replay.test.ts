@@ -78,7 +78,7 @@ describe.each(DOORS)('through the %s door', (door) => {
         if (offered === 30 || offered === 90) fullUntil = clock.monotonic() + 200;
         if (clock.monotonic() >= fullUntil) return intake.offer(message, done);
         const error = new GatewayError('STORE_FULL', 'the disk is full');
-        return done({ kind: 'refused', error });
+        return done({ kind: 'refused', error }, message);
       },
     }));
     const lines = Array.from({ length: 120 }, (_, i) => `${stamp(i)},${i}`);

@@ -38,16 +38,16 @@ export function recordingIntake(routes: (address: string) => boolean = () => tru
     },
     routes: (_door, address) => routes(address),
     offer(message, done) {
-      const copy = { ...message, payload: Uint8Array.from(message.payload) };
+      const copy = { ...message, door: message.door, payload: Uint8Array.from(message.payload) };
       offered.push(copy);
       const settle = (): void => {
         const disposition = intake.answer(copy);
         const ops = disposition.kind === 'refused' ? [] : (copy.ops ?? []);
-        if (ops.length === 0) done(disposition);
+        if (ops.length === 0) done(disposition, message);
         else
           intake.runOps(ops).then(
-            () => done(disposition),
-            (error: unknown) => done({ kind: 'refused', error: asGatewayError(error) }),
+            () => done(disposition, message),
+            (error: unknown) => done({ kind: 'refused', error: asGatewayError(error) }, message),
           );
       };
       if (holding) held.push(settle);

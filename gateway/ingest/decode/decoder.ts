@@ -1,5 +1,6 @@
 import type { NewReading, ReadingValue } from '../../ports/reading.ts';
 import { FLAG_TIME_REPLACED, FLAG_TIME_UNSYNCED } from '../../ports/reading.ts';
+import { Entry } from '../../store/record.ts';
 
 /** What a decoder needs to know of the message besides its payload. */
 export interface DecodeContext {
@@ -39,9 +40,9 @@ export function stamp(
   context: DecodeContext,
 ): NewReading {
   const time = eventTime ?? context.arrival;
-  if (!context.synced) return { device, time, flags: FLAG_TIME_UNSYNCED, value };
+  if (!context.synced) return new Entry(device, time, FLAG_TIME_UNSYNCED, value);
   if (time > context.arrival + MAX_AHEAD_MS) {
-    return { device, time: context.arrival, flags: FLAG_TIME_REPLACED, value };
+    return new Entry(device, context.arrival, FLAG_TIME_REPLACED, value);
   }
-  return { device, time, flags: 0, value };
+  return new Entry(device, time, 0, value);
 }

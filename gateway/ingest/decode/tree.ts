@@ -54,12 +54,13 @@ function configuredReader(config: NonNullable<StreamConfig['fields']>): (root: u
     accessorOf(name, config[name]!.path, names.length),
   );
   return (root) => {
-    const values: FieldValue[] = [];
+    // Not grown by push, which leaves room for more: it waits in memory until it is judged.
+    const values = new Array<FieldValue>(fields.length);
     let present = false;
     for (let i = 0; i < fields.length; i++) {
       const value = fields[i]!.convert(accessors[i]!(root));
       if (value !== null) present = true;
-      values.push(value);
+      values[i] = value;
     }
     if (!present) throw new GatewayError('DECODE_FIELD', 'none of the fields of the stream is there');
     return { fields: names, values };

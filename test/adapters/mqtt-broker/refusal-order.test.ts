@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { GatewayError } from '../../../gateway/errors.ts';
-import type { Disposition, Inbound, Intake } from '../../../gateway/ports/source.ts';
+import type { Disposition, Intake } from '../../../gateway/ports/source.ts';
 import { until } from '../../support/until.ts';
 import { startBroker } from './harness.ts';
 
@@ -9,13 +9,14 @@ test('after a refusal nothing more of the connection is taken, and what came bef
   let settleFirst: (disposition: Disposition) => void = () => undefined;
   const intake: Intake = {
     routes: () => true,
-    offer(message: Inbound, done) {
+    offer(message, done) {
       const text = Buffer.from(message.payload).toString();
       offered.push(text);
-      if (text === '1') settleFirst = done;
+      if (text === '1') settleFirst = (disposition) => done(disposition, message);
       // The store has room again right after the second one.
-      else if (text === '2') done({ kind: 'refused', error: new GatewayError('STORE_FULL', 'full') });
-      else done({ kind: 'stored', readings: 1 });
+      else if (text === '2')
+        done({ kind: 'refused', error: new GatewayError('STORE_FULL', 'full') }, message);
+      else done({ kind: 'stored', readings: 1 }, message);
     },
   };
   const { connect, broker } = await startBroker({ intake });

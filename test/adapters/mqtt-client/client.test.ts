@@ -70,7 +70,7 @@ describe('the external broker', () => {
     await client.start(new AbortController().signal);
     const gateway = await broker.client();
     const later: (() => void)[] = [];
-    intake.offer = (_message, done) => void later.push(() => done({ kind: 'stored', readings: 1 }));
+    intake.offer = (message, done) => void later.push(() => done({ kind: 'stored', readings: 1 }, message));
     for (const messageId of [1, 2, 3])
       gateway.send({
         cmd: 'publish',
