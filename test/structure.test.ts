@@ -55,6 +55,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   'gateway/serving': [...CORE, ...BESIDE],
   'gateway/upstream': [...CORE, ...BESIDE, 'gateway/ingest/index.ts'],
   'gateway/billing': [...CORE, ...BESIDE, 'gateway/html'],
+  'gateway/payer': [...CORE, 'gateway/billing', 'gateway/system/backoff.ts'],
   'gateway/security': [...CORE, 'gateway/config', 'gateway/system', 'gateway/ingest/router.ts'],
   'gateway/http': [...CORE, 'gateway/config'],
   'gateway/html': [],
@@ -89,6 +90,9 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
     'adapters/mqtt-client/replay-transport.ts',
     // `ledger` asks the chain itself, also while no gateway runs.
     'adapters/registry.ts',
+    // `payer` is a client of gateways and a wallet on their chain.
+    'adapters/evm/escrow.ts',
+    'adapters/payer-link',
   ],
   'gateway/main.ts': [
     'gateway/commands',
@@ -110,6 +114,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   'adapters/upstream-http': ADAPTER,
   'adapters/upstream-file': ADAPTER,
   'adapters/evm': [...ADAPTER, 'deploy/contracts'],
+  'adapters/payer-link': ADAPTER,
   'adapters/devchain': [...ADAPTER, 'adapters/evm', 'gateway/billing/keys/device-key.ts'],
   'models/training': [],
   'models/streaming-anomaly': ['models/training'],

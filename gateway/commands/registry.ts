@@ -77,6 +77,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     async () => (await import('./directory.ts')).directory,
   ),
   entry(
+    'payer',
+    'pay gateways for inference: open, deposit, run, limits, status …',
+    async () => (await import('./payer.ts')).payer,
+  ),
+  entry(
     'bench',
     'measure this hardware with the installed models; compare, verify, publish, list',
     async () => (await import('./bench.ts')).bench,

@@ -41,11 +41,11 @@ export interface KeystorePaths {
 }
 
 /**
- * Makes a new device key: `device.json` and the random `passphrase` beside it, both 0400. Keeps what is there.
- * Answers the paths.
+ * Makes a new key: `<name>.json` and the random `passphrase` beside it, both 0400. Keeps what is there; keys in one
+ * folder share the passphrase. Answers the paths.
  */
-export async function createKeystore(dir: string): Promise<KeystorePaths> {
-  const paths = { keystore: join(dir, 'device.json'), passphraseFile: join(dir, 'passphrase') };
+export async function createKeystore(dir: string, name = 'device'): Promise<KeystorePaths> {
+  const paths = { keystore: join(dir, `${name}.json`), passphraseFile: join(dir, 'passphrase') };
   if (existsSync(paths.keystore) && existsSync(paths.passphraseFile)) return paths;
   await mkdir(dir, { recursive: true, mode: 0o700 });
   const passphrase = existsSync(paths.passphraseFile)

@@ -1,0 +1,146 @@
+import { toHex } from '../billing/formats/bytes.ts';
+import { asGatewayError } from '../errors.ts';
+import type { Signer } from '../ports/chain.ts';
+import type { Clock } from '../ports/clock.ts';
+import type { Escrow } from '../ports/escrow.ts';
+import type { Log } from '../ports/log.ts';
+import type { PayerLink } from '../ports/payer-link.ts';
+import type { Books } from './books/books.ts';
+import { type PayerChannel, readChannel } from './books/channels.ts';
+import { DEFAULT_RETENTION, prune, type Retention } from './books/retention.ts';
+import { paymentRound } from './chain/payments.ts';
+import { watchChannel } from './chain/watch.ts';
+import type { Desk } from './desk.ts';
+import { LEFT_TO_OWNER } from './requests.ts';
+
+export interface KeeperParts {
+  readonly books: Books;
+  readonly desks: readonly Desk[];
+  /** Brings news of the channels; absent: they are asked for. */
+  readonly link?: PayerLink;
+  /** The chain of a channel; undefined: it is not looked at. */
+  readonly escrowOf: (channel: PayerChannel) => Escrow | undefined;
+  /** Pays for challenges; absent: they are planned only. */
+  readonly wallet?: Signer;
+  readonly maxFee: bigint;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly retention?: Retention;
+  /** How often channels are settled with the gateway, and looked at on the chain, ms. */
+  readonly settleEvery?: number;
+  readonly watchEvery?: number;
+}
+
+const SETTLE_MS = 1000;
+/** The shortest dispute window is an hour. */
+const WATCH_MS = 60_000;
+const PRUNE_MS = 3_600_000;
+
+/**
+ * Keeps channels in order while it runs: fetches receipts that are missing, acknowledges, raises ceilings, watches claims and
+ * challenges false ones, prunes the books. Needs neither gateway nor chain to go on: what fails is tried again.
+ */
+export class Keeper {
+  readonly #parts: KeeperParts;
+  readonly #cancels: (() => void)[] = [];
+  #running: Promise<void> = Promise.resolve();
+  #stopped = false;
+  /** What was said last, so that nothing is said twice in a row. */
+  readonly #said = new Map<string, string>();
+
+  constructor(parts: KeeperParts) {
+    this.#parts = parts;
+  }
+
+  async start(): Promise<void> {
+    const { link, desks, settleEvery = SETTLE_MS, watchEvery = WATCH_MS } = this.#parts;
+    const listened = await link?.listen?.(
+      desks.map(({ channel }) => toHex(channel)),
+      ({ kind, channel, document }) => {
+        const desk = desks.find((one) => toHex(one.channel) === channel);
+        if (kind === 'head') desk?.takeHead(document);
+        else desk?.takeState(document);
+      },
+    );
+    if (listened && !listened.ok) this.#say('link', `news of channels cannot be had: ${listened.reason}`);
+    this.#every(settleEvery, () => this.settle());
+    this.#every(watchEvery, () => this.watch());
+    this.#every(PRUNE_MS, async () => {
+      prune(this.#parts.books, this.#parts.retention ?? DEFAULT_RETENTION, this.#parts.clock.now());
+    });
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    for (const cancel of this.#cancels) cancel();
+    await this.#running;
+  }
+
+  /** One settlement of every channel with its gateway. */
+  async settle(): Promise<void> {
+    for (const desk of this.#parts.desks) {
+      const name = toHex(desk.channel);
+      const fetched = await desk.fetchMissing();
+      if (!fetched.ok) this.#say(name, `receipts cannot be had: ${fetched.reason}`);
+      await this.#guarded(name, async () => {
+        const settled = await desk.settle({ ack: true });
+        if (!settled.ok) this.#say(name, `nothing can be handed over: ${settled.reason}`);
+        else if (fetched.ok) this.#said.delete(name);
+      });
+    }
+  }
+
+  /** One look at every channel on its chain, and one step for every payment. */
+  async watch(): Promise<void> {
+    const { books, desks, escrowOf, wallet, maxFee, clock, log } = this.#parts;
+    const escrows = new Set<Escrow>();
+    for (const { channel } of desks) {
+      const escrow = escrowOf(readChannel(books, channel));
+      if (!escrow) continue;
+      escrows.add(escrow);
+      const watched = await watchChannel(books, escrow, channel, clock.now());
+      const name = `chain ${toHex(channel)}`;
+      if (!watched.ok) this.#say(name, `the chain cannot be asked: ${watched.reason}`);
+      else if (watched.value.claim === 'challenged' || watched.value.claim === 'unrefuted')
+        log.warn({ channel: toHex(channel), claim: watched.value.claim }, 'payer: a claim waits');
+      else this.#said.delete(name);
+    }
+    if (!wallet) return;
+    for (const escrow of escrows) {
+      const round = await paymentRound({ books, escrow, wallet, maxFee, now: () => clock.now() });
+      if (round.kind === 'unreachable') this.#say('payments', `payments wait: ${round.reason}`);
+    }
+  }
+
+  async #guarded(name: string, work: () => Promise<void>): Promise<void> {
+    try {
+      await work();
+    } catch (error) {
+      const { code, message } = asGatewayError(error);
+      if (!LEFT_TO_OWNER.has(code)) throw error;
+      this.#say(name, message);
+    }
+  }
+
+  #say(about: string, message: string): void {
+    if (this.#said.get(about) === message) return;
+    this.#said.set(about, message);
+    this.#parts.log.warn({ about }, `payer: ${message}`);
+  }
+
+  /** Does `work` now and then, one piece at a time over all; an error that nobody expected is told, and the rest goes on. */
+  #every(ms: number, work: () => Promise<void>): void {
+    const slot = this.#cancels.push(() => {}) - 1;
+    const wait = (): void => {
+      this.#cancels[slot] = this.#parts.clock.after(ms, () => {
+        this.#running = this.#running
+          .then(() => (this.#stopped ? undefined : work()))
+          .catch((error: unknown) => {
+            this.#parts.log.error({ err: error }, 'payer: a step failed; it is tried again');
+          })
+          .then(() => (this.#stopped ? undefined : wait()));
+      });
+    };
+    wait();
+  }
+}
