@@ -1,5 +1,6 @@
 import { hash } from 'node:crypto';
 import type { GatewayError } from '../errors.ts';
+import type { Admission } from '../ports/channels.ts';
 import type { InferenceReply, ReplyAddress } from '../ports/serving.ts';
 import type { InferRequest } from './protocol/request.ts';
 
@@ -41,6 +42,8 @@ export interface Flight {
   state: 'accepting' | 'running' | 'committing' | 'done';
   late: boolean;
   cancelDeadline: () => void;
+  /** Room on the channel that pays. */
+  admission?: Admission;
 }
 
 export const keyOf = (account: string, id: string): string => `${account}\u0000${id}`;

@@ -23,6 +23,22 @@ const STATUS: Readonly<Partial<Record<ErrorCode, number>>> = {
   MODEL_CHECKSUM: 422,
   MODEL_GOLDEN: 422,
   MODEL_MANIFEST: 422,
+  CHANNEL_DOCUMENT: 400,
+  CHANNEL_SIGNER: 403,
+  CHANNEL_OWNER: 403,
+  CHANNEL_TERMS: 403,
+  CHANNEL_UNKNOWN: 404,
+  CHANNEL_DISAGREES: 409,
+  // Payment required: with a higher ceiling, a deposit, … the same request is answered.
+  CHANNEL_REQUIRED: 402,
+  CHANNEL_CEILING: 402,
+  CHANNEL_EXPIRED: 402,
+  CHANNEL_DEPOSIT: 402,
+  CHANNEL_THAWING: 402,
+  CHANNEL_EXPOSURE: 402,
+  CHANNEL_UNSEEN: 503,
+  CHANNEL_TIME: 503,
+  CHANNEL_MOVED: 503,
   QUEUE_FULL: 429,
   MODEL_HOST: 503,
   REMOTE_UNAVAILABLE: 503,
@@ -39,7 +55,8 @@ const STATUS: Readonly<Partial<Record<ErrorCode, number>>> = {
 const statusOf = (code: ErrorCode): number => STATUS[code] ?? 500;
 
 /** Whether the same request may be sent again and then be answered: its id is not used up. */
-export const mayRepeat = ({ status }: InferenceReply): boolean => status === 429 || status === 503;
+export const mayRepeat = ({ status }: InferenceReply): boolean =>
+  status === 402 || status === 429 || status === 503;
 
 const NOTHING = new Uint8Array(0);
 

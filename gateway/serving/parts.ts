@@ -1,4 +1,5 @@
 import type { ServingConfig } from '../config/schema.ts';
+import type { Channels } from '../ports/channels.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Inference } from '../ports/inference.ts';
 import type { Log } from '../ports/log.ts';
@@ -11,6 +12,7 @@ export interface ServingParts {
   readonly store: Pick<Store, 'commit' | 'query'>;
   readonly inference: Inference;
   readonly meter: Meter;
+  readonly channels: Channels;
   /** Where answers to requests over MQTT are published. */
   readonly publisher: Publisher;
   readonly clock: Clock;

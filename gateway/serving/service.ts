@@ -1,5 +1,6 @@
-import { randomUUID } from 'node:crypto';
+import { hash, randomUUID } from 'node:crypto';
 import { asGatewayError, GatewayError } from '../errors.ts';
+import type { ChannelParameters } from '../ports/channels.ts';
 import type { TensorAnswer } from '../ports/inference.ts';
 import type { InferenceCall, InferenceReply, ReplyAddress, Serving } from '../ports/serving.ts';
 import { bodyFromCbor, bodyToCbor } from './cbor.ts';
@@ -69,12 +70,21 @@ export class InferenceService implements Serving {
       id = parsed.id;
       const request = readRequest(parsed);
       address = chosenAddress(call, request);
+      this.#refuseUnpaid(call, request);
       const { model, version } = call;
       this.#parts.inference.model(version === undefined ? model : `${model}@${version}`);
       this.#enter(call, request, id, address, done);
     } catch (error) {
       this.#refuse(call, id, asGatewayError(error), address, done);
     }
+  }
+
+  #refuseUnpaid({ encoding }: InferenceCall, { parameters }: InferRequest): void {
+    if (!parameters.channel && this.#parts.channels.required)
+      throw new GatewayError('CHANNEL_REQUIRED', 'the request names no channel that pays for it');
+    // The receipt commits to the bytes of the answer, which are made of JSON.
+    if (parameters.channel && encoding === 'cbor')
+      throw new GatewayError('REQUEST_INVALID', 'requests on a channel are JSON');
   }
 
   #refuseWhenFull(bytes: number): void {
@@ -209,6 +219,10 @@ export class InferenceService implements Serving {
       this.#tooLate(flight);
       return;
     }
+    if (request.parameters.channel && !flight.admission) {
+      void this.#admit(flight, request.parameters.channel);
+      return;
+    }
     const { sequence, priority } = request.parameters;
     const reference = call.version === undefined ? call.model : `${call.model}@${call.version}`;
     inference
@@ -230,6 +244,23 @@ export class InferenceService implements Serving {
       );
   }
 
+  /** Sets room aside on the channel that pays, then runs the request. */
+  async #admit(flight: Flight, channel: ChannelParameters): Promise<void> {
+    const { account, id, body, call } = flight;
+    try {
+      const admission = await this.#parts.channels.admit({
+        ...{ ...channel, account, model: call.model, bytesIn: body.length },
+        ...{ requestId: id, requestHash: hash('sha256', body, 'buffer') },
+      });
+      flight.admission = admission;
+      if (flight.state === 'running') this.#run(flight);
+      else admission.release();
+    } catch (cause) {
+      const { code, message } = asGatewayError(cause);
+      this.#settlement.finish(flight, failure(id, code, message));
+    }
+  }
+
   #onAnswer(flight: Flight, answer: TensorAnswer): void {
     if (flight.state !== 'running') return;
     this.statistics.note(answer, this.#parts.clock.now());
@@ -239,7 +270,8 @@ export class InferenceService implements Serving {
     }
     try {
       const { account, id, call, request } = flight;
-      const encoded = encodeResponse(request, { ...answer, id, receipt: { id, account } });
+      const receipt = flight.admission ? undefined : { id, account };
+      const encoded = encodeResponse(request, { ...answer, id, receipt });
       const reply = success(id, call.encoding === 'cbor' ? bodyToCbor(encoded) : encoded);
       this.#settlement.finish(flight, reply, answer);
     } catch (cause) {
@@ -264,6 +296,7 @@ export class InferenceService implements Serving {
 
   #onDone(flight: Flight, reply: InferenceReply): void {
     flight.cancelDeadline();
+    flight.admission?.release();
     this.#count--;
     this.#bytes -= flight.body.length + FLIGHT_BYTES;
     if (flight.ledgered) this.#flights.delete(keyOf(flight.account, flight.id));

@@ -1,6 +1,8 @@
 import { hash } from 'node:crypto';
 import { asGatewayError, GatewayError } from '../errors.ts';
+import type { Admission } from '../ports/channels.ts';
 import type { TensorAnswer } from '../ports/inference.ts';
+import type { Prepared } from '../ports/publisher.ts';
 import type { InferenceCall, InferenceReply, ReplyAddress } from '../ports/serving.ts';
 import type { ModuleOp } from '../store/types.ts';
 import type { Courier } from './courier.ts';
@@ -8,6 +10,7 @@ import type { Flight, Waiter } from './flight.ts';
 import type { Ledger } from './ledger.ts';
 import { failure, mayRepeat } from './outcome.ts';
 import type { ServingParts } from './parts.ts';
+import { type EncodedBody, withReceipt } from './protocol/response.ts';
 
 export interface SettlementParts extends Pick<ServingParts, 'store' | 'meter' | 'log'> {
   readonly courier: Courier;
@@ -33,6 +36,10 @@ export class Settlement {
     const { courier, ledger } = this.#parts;
     const addresses = addressesOf(flight.waiters);
     const owed = courier.owes && !mayRepeat(reply) && flight.ledgered ? addresses[0] : undefined;
+    if (flight.admission && answer?.ok && reply.code === undefined) {
+      this.#finishPaid(flight, flight.admission, reply, answer, addresses, owed);
+      return;
+    }
     const prepared = courier.prepare(reply, addresses);
     const ops = [
       ...this.#charge(flight, reply, answer),
@@ -43,14 +50,59 @@ export class Settlement {
     this.#commit(ops).then(
       () => {
         prepared.settle(true);
-        if (owed) void courier.send(reply, owed, { account: flight.account, id: flight.id });
-        this.#deliver(flight, reply, owed ? [owed] : sent);
+        this.#finished(flight, reply, owed, sent);
       },
       (cause: unknown) => {
         prepared.settle(false);
         this.#onFailure(flight, asGatewayError(cause));
       },
     );
+  }
+
+  /** The same on a channel, whose receipt stands in the answer. */
+  #finishPaid(
+    flight: Flight,
+    admission: Admission,
+    reply: InferenceReply,
+    answer: TensorAnswer & { readonly ok: true },
+    addresses: readonly ReplyAddress[],
+    owed: ReplyAddress | undefined,
+  ): void {
+    const { courier, ledger } = this.#parts;
+    const use = {
+      ...{ model: answer.model, startedAt: flight.accepted, computeUs: answer.computeUs },
+      ...{ bytesOut: reply.body.length, answerHash: hash('sha256', reply.body, 'buffer') },
+    };
+    let paid = reply;
+    let prepared: Prepared | undefined;
+    admission
+      .settle(use, (receipt) => {
+        prepared?.settle(false);
+        paid = { ...reply, ...encoded(withReceipt(encodedOf(reply), receipt)) };
+        prepared = courier.prepare(paid, addresses);
+        return [...ledger.close(flight, paid, owed), ...prepared.ops];
+      })
+      .then(
+        () => {
+          prepared?.settle(true);
+          this.#finished(flight, paid, owed, courier.owes ? [] : addresses);
+        },
+        (cause: unknown) => {
+          prepared?.settle(false);
+          this.#onFailure(flight, asGatewayError(cause));
+        },
+      );
+  }
+
+  #finished(
+    flight: Flight,
+    reply: InferenceReply,
+    owed: ReplyAddress | undefined,
+    sent: readonly ReplyAddress[],
+  ): void {
+    const { account, id } = flight;
+    if (owed) void this.#parts.courier.send(reply, owed, { account, id });
+    this.#deliver(flight, reply, owed ? [owed] : sent);
   }
 
   /** An answer that is not this request's to keep: the stored one of an earlier request, or a refusal. */
@@ -163,7 +215,7 @@ export class Settlement {
   }
 
   #onFailure(flight: Flight, error: GatewayError): void {
-    if (error.code === 'BILLING_CONFLICT') {
+    if (error.code === 'BILLING_CONFLICT' || error.code.startsWith('CHANNEL_')) {
       flight.state = 'running';
       this.finish(flight, failure(flight.id, error.code, error.message));
       return;
@@ -184,6 +236,11 @@ export class Settlement {
     }
   }
 }
+
+const encodedOf = ({ body, headerBytes }: InferenceReply): EncodedBody => ({ body, headerBytes });
+
+const encoded = ({ body, headerBytes }: EncodedBody): Pick<InferenceReply, 'body' | 'headerBytes'> =>
+  headerBytes === undefined ? { body } : { body, headerBytes };
 
 const digest = (body: Uint8Array): string => `sha256:${hash('sha256', body, 'hex')}`;
 

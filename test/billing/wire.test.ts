@@ -16,11 +16,11 @@ import {
   readReceipt,
   readStatement,
   withoutReceipt,
-  withReceipt,
   writeCeiling,
   writeReceipt,
   writeStatement,
 } from '../../gateway/billing/formats/wire.ts';
+import { withReceipt } from '../../gateway/serving/protocol/response.ts';
 
 const SEED = 20261122;
 const LEDGER = { chainId: 31337, address: '0x0864fd42d4632ced4acabd1a2d053d1f7bad9f54' };
@@ -99,7 +99,7 @@ test('a receipt goes into an answer and out of it again without a trace', () => 
     fc.property(fc.json(), fc.uint8Array(), fc.boolean(), evidence, (inner, tail, binary, e) => {
       const json = Buffer.from(`{"id":"r","data":${inner},"text":${JSON.stringify(',"receipt":{}')}}`);
       const body = binary ? Buffer.concat([json, tail]) : json;
-      const made = withReceipt(body, binary ? json.length : undefined, writeReceipt(e));
+      const made = withReceipt({ body, headerBytes: binary ? json.length : undefined }, writeReceipt(e));
       const parsed = JSON.parse(Buffer.from(made.body).subarray(0, made.headerBytes).toString()) as object;
       expect(parsed).toHaveProperty('receipt.hash', toHex(e.hash));
       expect(Buffer.from(withoutReceipt(made.body, made.headerBytes)).equals(body)).toBe(true);

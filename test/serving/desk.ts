@@ -98,6 +98,7 @@ export async function openDesk(dir: string, config: object = {}): Promise<Desk> 
     ...{
       store,
       meter: billing.meter,
+      channels: billing.channels,
       publisher,
       clock,
       log,

@@ -170,20 +170,6 @@ export function withoutReceipt(body: Uint8Array, headerBytes: number = body.leng
   return cut < 0 ? body : Buffer.concat([json.subarray(0, cut), BRACE, body.subarray(headerBytes)]);
 }
 
-/** Puts a receipt into an answer that has none. */
-export function withReceipt(
-  body: Uint8Array,
-  headerBytes: number | undefined,
-  receipt: object,
-): { readonly body: Uint8Array; readonly headerBytes: number | undefined } {
-  const end = headerBytes ?? body.length;
-  const member = Buffer.from(`${RECEIPT_MEMBER}${JSON.stringify(receipt)}}`);
-  return {
-    body: Buffer.concat([body.subarray(0, end - 1), member, body.subarray(end)]),
-    headerBytes: headerBytes === undefined ? undefined : headerBytes - 1 + member.length,
-  };
-}
-
 function members(value: unknown, what: string): Json {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) throw wrong(what, 'an object');
   return Object.assign(Object.create(null) as object, value) as Json;

@@ -1,3 +1,4 @@
+import type { ChannelParameters } from '../../ports/channels.ts';
 import { invalid } from './invalid.ts';
 
 /** What the parameters of a request say to the gateway; others are for nobody and pass. */
@@ -9,6 +10,8 @@ export interface RequestParameters {
   readonly replyTo: string | undefined;
   /** Whether outputs that are not named one by one come as binary data. */
   readonly binaryOutput: boolean;
+  /** Who pays, as it came; the channel's book reads it. */
+  readonly channel: ChannelParameters | undefined;
 }
 
 const MAX_SEQUENCE_ID = 256;
@@ -31,7 +34,15 @@ export function readParameters(value: unknown): RequestParameters {
     sequence: sequence(given),
     replyTo: text(given.reply_to, 'reply_to'),
     binaryOutput: flag(given.binary_data_output, 'binary_data_output'),
+    channel: channel(given),
   };
+}
+
+/** Words of a payer make sense on a channel only. */
+function channel({ channel: id, ceiling, ack }: Members): ChannelParameters | undefined {
+  if (id !== undefined && id !== null) return { channel: id, ceiling, ack };
+  if (ceiling === undefined && ack === undefined) return undefined;
+  throw invalid('parameters.channel must be given with ceiling and ack');
 }
 
 /** `deadline_ms` in milliseconds, or Triton's `timeout` in microseconds; 0 is no limit of its own. */

@@ -17,8 +17,8 @@ export interface ResponseParts {
   readonly id: string;
   readonly model: ModelIdentity;
   readonly outputs: Readonly<Record<string, Tensor>>;
-  /** Where the use is billed; see interfaces "MQTT". */
-  readonly receipt: { readonly id: string; readonly account: string };
+  /** Where the use is billed; absent: it is put in afterwards, see {@link withReceipt}. */
+  readonly receipt: { readonly id: string; readonly account: string } | undefined;
 }
 
 /**
@@ -46,7 +46,7 @@ export function encodeResponse(request: InferRequest, parts: ResponseParts): Enc
   const json = Buffer.from(
     `{"id":${JSON.stringify(id)},"model_name":${JSON.stringify(model.name)},` +
       `"model_version":${JSON.stringify(model.version)},"parameters":{"model_sha256":"${model.sha256}"},` +
-      `"outputs":[${outputs.join(',')}],"receipt":${JSON.stringify(receipt)}}`,
+      `"outputs":[${outputs.join(',')}]${receipt ? `,"receipt":${JSON.stringify(receipt)}` : ''}}`,
   );
   if (binary.length === 0) return { body: json, headerBytes: undefined };
   const body = new Uint8Array(json.length + bytes);
@@ -54,4 +54,14 @@ export function encodeResponse(request: InferRequest, parts: ResponseParts): Enc
   let at = json.length;
   for (const tensor of binary) at = writeBinary(tensor, body, at);
   return { body, headerBytes: json.length };
+}
+
+/** Puts a receipt into an answer that has none, as its last member: without it, the answer is what the receipt commits to. */
+export function withReceipt({ body, headerBytes }: EncodedBody, receipt: object): EncodedBody {
+  const end = headerBytes ?? body.length;
+  const member = Buffer.from(`,"receipt":${JSON.stringify(receipt)}}`);
+  return {
+    body: Buffer.concat([body.subarray(0, end - 1), member, body.subarray(end)]),
+    headerBytes: headerBytes === undefined ? undefined : headerBytes - 1 + member.length,
+  };
 }
