@@ -112,6 +112,7 @@ export function createGateway({ config, log, clock: given }: GatewayOptions): Ga
     store,
     inference,
     meter: billing.meter,
+    channels: billing.channels,
     publisher: broker,
     version: version(),
     list: () => inference.list(),
