@@ -187,6 +187,7 @@ export const ERROR_CODES = {
   BENCH_REPORT: 'Give the JSON file that `aimx-gateway bench` wrote.',
   // flows
   FLOWS_USER: 'Set `flows.user` to a user of this machine that is not root.',
+  FLOWS_OFF: 'Set `flows.enabled: true` in gateway.yaml and start the gateway again.',
   FLOWS_MISSING: 'Install it with `npm install node-red`, or set `flows.enabled: false`.',
   FLOWS_DOWN: 'The flows are starting or have stopped; `aimx-gateway flows status` says which, and why.',
   FLOWS_SNAPSHOT: 'List what there is with `aimx-gateway flows list`.',

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { billingSection } from './sections/billing.ts';
 import { brokerSection, limitsSection, listenSection } from './sections/doors.ts';
+import { flowsSection } from './sections/flows.ts';
 import { identifier } from './sections/identifier.ts';
 import { modelsSection } from './sections/models.ts';
 import { aggregateSection, pipelineSection, type windowSection } from './sections/pipeline.ts';
@@ -62,7 +63,7 @@ export const configSchema = z.strictObject({
   aggregates: z.array(aggregateSection).default([]),
   upstream: z.array(upstreamSection).default([]),
   billing: billingSection.optional(),
-  flows: z.strictObject({ enabled: z.boolean().default(false) }).prefault({}),
+  flows: flowsSection.prefault({}),
 });
 
 /** The parsed configuration: defaults filled in, sizes in bytes, durations in milliseconds. */
@@ -77,3 +78,4 @@ export type BillingConfig = z.output<typeof billingSection>;
 export type BrokerConfig = z.output<typeof brokerSection>;
 export type ServingConfig = z.output<typeof servingSection>;
 export type LimitsConfig = z.output<typeof limitsSection>;
+export type FlowsConfig = z.output<typeof flowsSection>;

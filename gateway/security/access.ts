@@ -30,6 +30,8 @@ export interface Access extends AccessControl {
   readonly identities: Identities;
   /** Token of the local command line: valid for this run, written by `publishLocalApi`. */
   readonly localToken: string;
+  /** Token of the flows host: what {@link FLOWS_USER} shows at the doors, from this machine, in this run. */
+  readonly flowsToken: string;
   /** The caller behind a bearer token: an API token, a login session or the local token; null when it is none. */
   bearer(token: string, peer: string): Promise<ApiCaller | null>;
   /** Checks name and password of a person and opens a session; null when they are wrong, `throttled` when to wait. */
@@ -61,6 +63,8 @@ export interface AccessParts {
 
 /** The command line of this machine at the doors, with the local token as its password. No device can be called so. */
 export const LOCAL_USER = 'aimx';
+/** The flows host at the doors: an integrator over MQTT, a viewer over HTTP. No device can be called so. */
+export const FLOWS_USER = 'aimx-flows';
 /** How often the identity file is looked at; a stat call. */
 const WATCH_MS = 1000;
 /** Decisions remembered of one connection: a device has few topics. */
@@ -82,6 +86,7 @@ export function createAccess(parts: AccessParts): Access {
   const rules = new AccessRules(config.streams);
   const throttle = new Throttle(clock);
   const localToken = newSecret();
+  const flowsToken = newSecret();
   /** Verified stretched passwords under a key of this process, so that reconnecting costs no stretching. */
   const verifiedKey = randomBytes(32);
   const verified = new Map<string, { secret: StoredSecret; proof: string }>();
@@ -166,7 +171,7 @@ export function createAccess(parts: AccessParts): Access {
     const { name, clientId } = principal;
     if (principal.anonymous)
       return config.auth.anonymous ? { name, clientId, role: 'integrator' } : undefined;
-    if (name === LOCAL_USER) return { name, clientId, role: 'integrator' };
+    if (name === LOCAL_USER || name === FLOWS_USER) return { name, clientId, role: 'integrator' };
     const device = identities.device(name);
     return device && { name, clientId, role: device.role satisfies DeviceRole };
   };
@@ -178,10 +183,11 @@ export function createAccess(parts: AccessParts): Access {
       return { name: 'anonymous', anonymous: true, clientId };
     }
     if (password === undefined || password.length > 1024) return null;
-    if (username === LOCAL_USER) {
-      const right = isOwnAddress(peer) && sameText(Buffer.from(password).toString(), localToken);
+    if (username === LOCAL_USER || username === FLOWS_USER) {
+      const token = username === LOCAL_USER ? localToken : flowsToken;
+      const right = isOwnAddress(peer) && sameText(Buffer.from(password).toString(), token);
       settle(right, peer);
-      return right ? { name: LOCAL_USER, anonymous: false, clientId } : null;
+      return right ? { name: username, anonymous: false, clientId } : null;
     }
     const device = identities.device(username);
     const right = await check(`device:${username}`, device?.secret, password, peer);
@@ -193,6 +199,7 @@ export function createAccess(parts: AccessParts): Access {
   return {
     identities,
     localToken,
+    flowsToken,
     authenticate,
     openTo,
     refresh,
@@ -227,6 +234,8 @@ export function createAccess(parts: AccessParts): Access {
     async bearer(token, peer) {
       if (token.length > 256) return null;
       if (sameText(token, localToken)) return isOwnAddress(peer) ? { name: 'local', role: 'admin' } : null;
+      if (sameText(token, flowsToken))
+        return isOwnAddress(peer) ? { name: FLOWS_USER, role: 'viewer' } : null;
       const session = people.session(token);
       if (session) return { name: session.name, role: session.role };
       const dot = token.indexOf('.');

@@ -21,16 +21,19 @@ const MAX_NAME = 128;
 // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
 const FORBIDDEN = /[\u0000-\u001f\u007f-\u009f/+#$:]/;
 
+/** Who no device and no person can be: the gateway's own command line and flows, and everybody. */
+const RESERVED: ReadonlySet<string> = new Set(['anonymous', 'aimx', 'aimx-flows']);
+
 /** File name inside the data folder. */
 export const IDENTITIES_FILE = 'identities.json';
 
 /** @throws GatewayError IDENTITY_NAME */
 export function checkName(name: string): void {
   const fine = name.length > 0 && name.length <= MAX_NAME && name.isWellFormed() && !FORBIDDEN.test(name);
-  if (fine && name !== 'anonymous' && name !== 'aimx' && name.trim() === name) return;
+  if (fine && !RESERVED.has(name) && name.trim() === name) return;
   throw new GatewayError('IDENTITY_NAME', 'this name is not allowed', {
     received: name.slice(0, MAX_NAME + 1),
-    expected: `1 to ${MAX_NAME} characters, not "anonymous" or "aimx", without / + # $ : and spaces around it`,
+    expected: `1 to ${MAX_NAME} characters, none of ${[...RESERVED].join(', ')}, without / + # $ : and spaces around it`,
   });
 }
 

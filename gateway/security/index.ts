@@ -1,2 +1,2 @@
-export { type Access, createAccess } from './access.ts';
+export { type Access, createAccess, FLOWS_USER } from './access.ts';
 export { publishLocalApi, readLocalApi, withdrawLocalApi } from './local-api.ts';

@@ -1,10 +1,11 @@
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
-import { mkdir, open, rename } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { z } from 'zod';
 import type { Clock } from '../ports/clock.ts';
 import type { Log } from '../ports/log.ts';
+import { replaceFile } from '../system/files.ts';
 import type { Identities } from './identities.ts';
 import type { PersonIdentity, PersonRole } from './identity-file.ts';
 import { newSecret } from './secrets.ts';
@@ -153,16 +154,8 @@ export class Sessions {
   async #write(): Promise<void> {
     this.#changed = false;
     const sessions = [...this.#sessions.values()].map(({ ends: _, ...kept }) => kept);
-    const temporary = `${this.#file}.${process.pid}.tmp`;
     await mkdir(dirname(this.#file), { recursive: true, mode: 0o700 });
-    const handle = await open(temporary, 'w', 0o600);
-    try {
-      await handle.writeFile(`${JSON.stringify({ version: 1, sessions })}\n`);
-      await handle.sync();
-    } finally {
-      await handle.close();
-    }
-    await rename(temporary, this.#file);
+    await replaceFile(this.#file, `${JSON.stringify({ version: 1, sessions })}\n`);
   }
 }
 

@@ -1,4 +1,5 @@
 import { closeSync, fsyncSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
+import { open, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 
 /**
@@ -21,6 +22,27 @@ export function writeFileAtomic(file: string, content: string | Uint8Array, mode
   closeSync(handle);
   renameSync(temporary, file);
   syncFolder(dirname(file));
+}
+
+/** The same off the main thread. The caller sees to it that no two write one file at a time. */
+export async function replaceFile(file: string, content: string, mode = 0o600): Promise<void> {
+  const temporary = `${file}.${process.pid}.tmp`;
+  await rm(temporary, { force: true });
+  const handle = await open(temporary, 'wx', mode);
+  try {
+    await handle.writeFile(content);
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+  await rename(temporary, file);
+  if (process.platform === 'win32') return;
+  const folder = await open(dirname(file), 'r');
+  try {
+    await folder.sync();
+  } finally {
+    await folder.close();
+  }
 }
 
 /** A rename is durable only once its folder is synced. */

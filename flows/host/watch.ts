@@ -1,0 +1,33 @@
+/** A thread of its own: tells the supervisor every second how the process does, whatever the main thread is doing. */
+import { writeSync } from 'node:fs';
+import { workerData } from 'node:worker_threads';
+import { readNode, readTurns } from './activity.ts';
+import { line } from './lines.ts';
+import type { Beat, Pipes } from './protocol.ts';
+
+const BEAT_MS = 1000;
+const WATCH: Pipes['watch'] = 4;
+
+const memory = workerData as SharedArrayBuffer;
+let turns = readTurns(memory);
+let turnedAt = performance.now();
+
+setInterval(() => {
+  const now = performance.now();
+  const seen = readTurns(memory);
+  if (seen !== turns) {
+    turns = seen;
+    turnedAt = now;
+  }
+  const beat: Beat = {
+    stalled: Math.round(now - turnedAt),
+    node: readNode(memory),
+    rss: process.memoryUsage.rss(),
+  };
+  try {
+    writeSync(WATCH, line(beat));
+  } catch (error) {
+    // A supervisor that is slow misses a beat. One that is gone leaves nobody to end a flow that never yields.
+    if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') process.kill(process.pid, 'SIGKILL');
+  }
+}, BEAT_MS);

@@ -1,0 +1,38 @@
+import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process';
+import { constants, setPriority } from 'node:os';
+import { fileURLToPath } from 'node:url';
+import type { HostUser } from './host-user.ts';
+
+/** What the host needs of the environment; the rest, which may hold secrets, stays here. */
+const PASSED_ON = ['PATH', 'LANG', 'LC_ALL', 'TZ', 'NODE_EXTRA_CA_CERTS'] as const;
+
+/** Where memory runs out, the kernel takes the flows and not the core. */
+const EXPENDABLE = 'echo 800 >/proc/self/oom_score_adj 2>/dev/null; exec "$@"';
+
+/**
+ * Starts the flows host. Its standard streams go nowhere but for errors, which V8 writes when it gives up: a flow may write
+ * without end. On descriptors 3 and 4 it talks to us. It yields the processor to the data path.
+ */
+export function spawnFlowsHost(heapMiB: number, home: string, user: HostUser | undefined): ChildProcess {
+  const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
+  const script = fileURLToPath(new URL(`../../flows/host/main.${extension}`, import.meta.url));
+  const command = [process.execPath, `--max-old-space-size=${heapMiB}`, '--max-semi-space-size=4', script];
+  const options: SpawnOptions = {
+    cwd: home,
+    env: environment(home),
+    stdio: ['ignore', 'ignore', 'pipe', 'pipe', 'pipe'],
+    ...(user ? { uid: user.uid, gid: user.gid } : {}),
+  };
+  const child =
+    process.platform === 'linux'
+      ? spawn('/bin/sh', ['-c', EXPENDABLE, 'flows', ...command], options)
+      : spawn(command[0]!, command.slice(1), options);
+  if (child.pid !== undefined) setPriority(child.pid, constants.priority.PRIORITY_BELOW_NORMAL);
+  return child;
+}
+
+function environment(home: string): NodeJS.ProcessEnv {
+  const env: NodeJS.ProcessEnv = { HOME: home, NODE_ENV: 'production', NODE_RED_HOME: home };
+  for (const name of PASSED_ON) if (process.env[name] !== undefined) env[name] = process.env[name];
+  return env;
+}

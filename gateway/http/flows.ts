@@ -1,0 +1,89 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Duplex } from 'node:stream';
+import type { FastifyInstance } from 'fastify';
+import { GatewayError } from '../errors.ts';
+import type { Clock } from '../ports/clock.ts';
+import { type Caller, callerOf, type HttpAccess } from './auth.ts';
+
+/** The way to the flows host. Both throw GatewayError FLOWS_DOWN while it cannot be reached. */
+export interface FlowsDoor {
+  forward(caller: Caller, request: IncomingMessage, response: ServerResponse): void;
+  upgrade(caller: Caller, request: IncomingMessage, socket: Duplex, head: Buffer): void;
+}
+
+/** What flows answer themselves; everything else below `/flows/` is the editor. */
+const ENDPOINTS = '/flows/http/';
+/** How often it is asked whether those with an open editor may still have it. */
+const RECHECK_MS = 15_000;
+const MAX_EDITORS = 64;
+
+/**
+ * `/flows/…`: the editor for admins; below `/flows/http/` what flows answer, which a viewer may read. Who it is goes along,
+ * logins and tokens do not.
+ */
+export async function flowsRoutes(
+  app: FastifyInstance,
+  { flows, access }: { flows: FlowsDoor; access: HttpAccess },
+): Promise<void> {
+  // Bodies go on as they come.
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser('*', (_request, _payload, done) => done(null));
+  app.setErrorHandler((error, request, reply) => {
+    const page = request.method === 'GET' && request.headers.accept?.includes('text/html') === true;
+    if (page && error instanceof GatewayError && error.code === 'UNAUTHORIZED')
+      return reply.redirect('/#/login', 303);
+    throw error;
+  });
+  app.all('/*', async (request, reply) => {
+    const path = plainPath(request.raw);
+    const reads = request.method === 'GET' || request.method === 'HEAD';
+    const caller = await callerOf(request, access, !(reads && path.startsWith(ENDPOINTS)));
+    flows.forward(caller, request.raw, reply.raw);
+    reply.hijack();
+  });
+}
+
+/** WebSockets below `/flows/`, the editor's and those of flows: for admins, as long as they are. */
+export class FlowsUpgrades {
+  readonly #flows: FlowsDoor;
+  readonly #access: HttpAccess;
+  readonly #clock: Clock;
+  #open = 0;
+
+  constructor(flows: FlowsDoor, access: HttpAccess, clock: Clock) {
+    this.#flows = flows;
+    this.#access = access;
+    this.#clock = clock;
+  }
+
+  /** @throws GatewayError when the caller may not, or there is no host */
+  async take(request: IncomingMessage, socket: Duplex, head: Buffer, peer: string): Promise<void> {
+    plainPath(request);
+    // As careful as with a change: a page of another site can open a WebSocket with the cookie of its visitor.
+    const ask = (): Promise<Caller> =>
+      callerOf({ headers: request.headers, method: 'POST', ip: peer }, this.#access, true);
+    const caller = await ask();
+    if (this.#open >= MAX_EDITORS) throw new GatewayError('FLOWS_DOWN', 'too many editors are open');
+    this.#flows.upgrade(caller, request, socket, head);
+    this.#open++;
+    let cancel = (): void => undefined;
+    const look = (): void => {
+      cancel = this.#clock.after(RECHECK_MS, () => {
+        ask().then(look, () => socket.destroy());
+      });
+    };
+    look();
+    socket.once('close', () => {
+      this.#open--;
+      cancel();
+    });
+  }
+}
+
+/** The path of a request. @throws GatewayError HTTP_REQUEST when it climbs */
+function plainPath({ url = '' }: IncomingMessage): string {
+  const [path = ''] = url.split('?', 1);
+  if (/(?:^|[/\\])(?:\.|%2e){1,2}(?:[/\\]|%2f|%5c|$)/i.test(path))
+    throw new GatewayError('HTTP_REQUEST', 'the path climbs out of its folder');
+  return path;
+}
