@@ -10,6 +10,9 @@ import {
 import { BILLING_MODULE, createBilling, ReceiptFeed } from './billing/index.ts';
 import { readersOf } from './config/names.ts';
 import type { Config } from './config/schema.ts';
+import { ownGateway } from './flows/address.ts';
+import { LazyFlows } from './flows/lazy.ts';
+import { flowRoutes } from './http/api/flows.ts';
 import {
   createHttpServer,
   feedRoutes,
@@ -157,6 +160,13 @@ export function createGateway({ config, log, clock: given }: GatewayOptions): Ga
     turnedAway: () => broker.turnedAway(),
     requests: () => serving.stats(),
   });
+  const flows = new LazyFlows({
+    ...common,
+    config: config.flows,
+    name: config.gateway.name,
+    dataDir,
+    own: () => ownGateway(config, broker.addresses, http.addresses, access.flowsToken),
+  });
   const http = createHttpServer({
     ...common,
     views,
@@ -164,7 +174,11 @@ export function createGateway({ config, log, clock: given }: GatewayOptions): Ga
     access,
     models: inference.life,
     alarmAdmin: alarmStream,
-    routes: feedRoutes(createFeed({ config, store, readingStreams, clock })),
+    routes: [
+      ...feedRoutes(createFeed({ config, store, readingStreams, clock })),
+      ...flowRoutes(() => flows.running),
+    ],
+    flows,
     readings: { intake, access },
     upgrade: broker.handleUpgrade && upgradeTo(broker),
   });
@@ -191,6 +205,7 @@ export function createGateway({ config, log, clock: given }: GatewayOptions): Ga
       http,
       draining(serving),
       localApi(dataDir, http, access.localToken, clock),
+      flows,
       status.last,
     ],
     log,

@@ -16,6 +16,7 @@ import { openApi } from './api/openapi.ts';
 import type { ApiRoute } from './api/route.ts';
 import { foreignOrigin, type HttpAccess } from './auth.ts';
 import { errorReply } from './errors.ts';
+import { type FlowsDoor, FlowsUpgrades, flowsRoutes } from './flows.ts';
 import { inferenceRoutes } from './inference.ts';
 import type { Metrics } from './metrics.ts';
 import { loadPage } from './page/page.ts';
@@ -40,6 +41,8 @@ export interface HttpServerParts {
   readonly routes?: readonly ApiRoute[];
   /** What answers `/v2…`; absent: there is no such thing. */
   readonly serving?: Serving & { readonly catalog: ServingCatalog };
+  /** Absent: there is no flow editor. */
+  readonly flows?: FlowsDoor;
   /** Absent: WebSocket requests are refused. */
   readonly upgrade?: UpgradeHandler | undefined;
   /** Absent: no readings are taken over HTTP. */
@@ -139,6 +142,9 @@ export function createHttpServer(parts: HttpServerParts): HttpServer {
       prefix: '/v2',
     });
   }
+  const { flows } = parts;
+  const editors = flows && new FlowsUpgrades(flows, access, clock);
+  if (flows) app.register((f) => flowsRoutes(f, { flows, access }), { prefix: '/flows' });
   const { readings } = parts;
   if (readings)
     app.register((s) => readingRoutes(s, { ...readings, maxBodyBytes: config.limits.maxPacketBytes }), {
@@ -160,7 +166,11 @@ export function createHttpServer(parts: HttpServerParts): HttpServer {
       log.debug({ err: error }, 'http: a connection broke while it was upgraded'),
     );
     const path = (request.url ?? '').split('?', 1)[0];
-    if (stopping || path !== '/mqtt' || !parts.upgrade) refuse(socket, '404 Not Found');
+    if (editors && !stopping && path?.startsWith('/flows/'))
+      editors
+        .take(request, socket, head, socket.remoteAddress ?? '')
+        .catch((error) => refuse(socket, `${errorReply(error).status} Refused`));
+    else if (stopping || path !== '/mqtt' || !parts.upgrade) refuse(socket, '404 Not Found');
     else if (foreignOrigin(request.headers) && access.openTo(socket.remoteAddress ?? ''))
       refuse(socket, '403 Forbidden');
     else parts.upgrade(request, socket, head);
