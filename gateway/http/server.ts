@@ -143,7 +143,7 @@ export function createHttpServer(parts: HttpServerParts): HttpServer {
     });
   }
   const { flows } = parts;
-  const editors = flows && new FlowsUpgrades(flows, access, clock);
+  const editors = flows && new FlowsUpgrades(flows, access, parts.clock);
   if (flows) app.register((f) => flowsRoutes(f, { flows, access }), { prefix: '/flows' });
   const { readings } = parts;
   if (readings)
