@@ -38,7 +38,6 @@ const BEATS = 32;
 const MOST_STALLS = 24;
 const STDERR_KEPT = 2000;
 const LONGEST_LINE = 64 * 1024 * 1024;
-const STOP_LIMIT_MS = 18_000;
 /** Bytes a second that are read of what a host says; its flows may say more. */
 const TALK_RATE = 32 * 1024 * 1024;
 const BEAT_RATE = 64 * 1024;
@@ -103,12 +102,12 @@ export class HostProcess {
     return this.#ready && this.#clock.monotonic() - this.#heardAt < STALLED_MS * 2;
   }
 
-  /** Lets nodes close, and ends it when they do not. */
-  stop(): Promise<void> {
+  /** Lets nodes close, and ends it when they do not within a time. */
+  stop(limitMs: number): Promise<void> {
     if (!this.#gone && this.#end === undefined) {
       this.#end = 'stopped';
       this.#send({ kind: 'stop' });
-      this.#cancelStop = this.#clock.after(STOP_LIMIT_MS, () => this.#child.kill('SIGKILL'));
+      this.#cancelStop = this.#clock.after(limitMs, () => this.#child.kill('SIGKILL'));
     }
     return this.ended;
   }

@@ -23,7 +23,6 @@ export interface FlowsParts {
   readonly log: Log;
   readonly alarms: Alarms;
   readonly own: () => OwnGateway;
-  readonly newSecret: () => string;
 }
 
 const MISSING = 'flows-missing';

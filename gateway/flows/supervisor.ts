@@ -7,6 +7,7 @@ import { GatewayError } from '../errors.ts';
 import type { Alarms } from '../ports/alarms.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Log } from '../ports/log.ts';
+import { newSecret } from '../security/secrets.ts';
 import { Backoff } from '../system/backoff.ts';
 import { type HostEnd, HostProcess } from './host-process.ts';
 import { grantFolder, type HostUser, hostUser, ownFolder } from './host-user.ts';
@@ -29,11 +30,13 @@ export interface SupervisorParts {
   readonly alarms: Alarms;
   /** How flows reach this gateway, asked for at each start. */
   readonly own: () => OwnGateway;
-  readonly newSecret: () => string;
 }
 
 /** Memory of the process besides the objects of flows: Node.js, Node-RED's code, buffers. */
 const BESIDE_HEAP = 320 * 1024 * 1024;
+/** With the gateway they have less time to close than at a restart: Node-RED gives a node fifteen seconds. */
+const STOP_MS = 5000;
+const RESTART_MS = 17_000;
 const PAUSES = { first: 500, last: 30_000, jitter: 0 };
 const CRASHED = 'flows-crashed';
 const FELL_BACK = 'flows-fell-back';
@@ -105,7 +108,7 @@ export class Supervisor {
     this.#stopping = true;
     this.#cancelStart();
     this.#cancelGood();
-    await this.#host?.stop();
+    await this.#host?.stop(STOP_MS);
     if (this.#runFolder !== '') rmSync(this.#runFolder, { recursive: true, force: true });
     this.#state = 'stopped';
   }
@@ -117,12 +120,12 @@ export class Supervisor {
     this.#backoff.reset();
     this.#cancelStart();
     this.#parts.alarms.clear(FELL_BACK);
-    await this.#host?.stop();
+    await this.#host?.stop(RESTART_MS);
     if (!this.#stopping && !this.#host) this.#launch();
   }
 
   #launch(): void {
-    const { config, clock, name, newSecret, own, vault } = this.#parts;
+    const { config, clock, name, own, vault } = this.#parts;
     const secret = newSecret();
     this.#door = { socket: join(this.#runFolder, `${secret.slice(0, 8)}.sock`), secret };
     const start: Start = {
