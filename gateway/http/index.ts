@@ -1,3 +1,4 @@
+export type { LiveChannel, LiveSource } from './api/events/topics.ts';
 export { type Feed, feedRoutes } from './api/feed.ts';
 export { createHttpServer, type HttpServer, type UpgradeHandler } from './server.ts';
 export type * from './views.ts';

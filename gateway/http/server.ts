@@ -9,6 +9,7 @@ import type { Log } from '../ports/log.ts';
 import type { Serving, ServingCatalog } from '../ports/serving.ts';
 import type { AlarmAdmin } from './api/alarms.ts';
 import type { DeviceAdmin } from './api/devices.ts';
+import { EventHub } from './api/events/hub.ts';
 import { apiRoutes } from './api/index.ts';
 import type { ModelAdmin } from './api/models.ts';
 import { mountApi } from './api/mount.ts';
@@ -83,12 +84,14 @@ export function createHttpServer(parts: HttpServerParts): HttpServer {
   const { host } = config.listen;
   const log = parts.log.child('http');
   let metrics: Promise<Metrics> | undefined;
+  const events = new EventHub({ source: views.live, clock: parts.clock, log });
   const routes = apiRoutes({
     views,
     access,
     devices: access,
     models: parts.models,
     alarms: parts.alarmAdmin,
+    events,
     more: parts.routes,
   });
   const app = fastify({
@@ -194,6 +197,7 @@ export function createHttpServer(parts: HttpServerParts): HttpServer {
     async stop() {
       if (stopping) return;
       stopping = true;
+      events.stop();
       await metrics?.then((started) => started.stop());
       await app.close();
     },

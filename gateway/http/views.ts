@@ -1,3 +1,4 @@
+import type { LiveSource } from './api/events/topics.ts';
 import type { AlarmEntry, AlarmsQuery } from './api/schemas/alarms.ts';
 import type { BenchEntry } from './api/schemas/bench.ts';
 import type { DeviceDetail, DeviceRow, DevicesQuery } from './api/schemas/devices.ts';
@@ -80,6 +81,8 @@ export interface Page<T> {
 export interface Views {
   health(): HealthView;
   status(): StatusView;
+  /** What happens, for those who listen. */
+  readonly live: LiveSource;
   /** Readings and results a second, lately, oldest sample first. */
   rates(): Rates;
   overview(): OverviewView;

@@ -15,6 +15,7 @@ import {
 } from './billing.ts';
 import { deviceDetail, devicePage } from './devices.ts';
 import { History } from './history/index.ts';
+import { createLive } from './live/index.ts';
 import { modelComparison, modelFamily, modelViews } from './models.ts';
 import { overviewOf } from './overview.ts';
 import type { ViewParts } from './parts.ts';
@@ -67,6 +68,8 @@ export function createViews(parts: ViewParts): GatewayViews {
 
   const status = (): StatusView => statusOf(parts, { state, startedAt, billing, results: newestOf(recent) });
 
+  const overview = (): OverviewView => overviewOf(parts, status(), sampler, alarmCounts(parts));
+
   return {
     name: 'views',
     ready: () => {
@@ -102,7 +105,8 @@ export function createViews(parts: ViewParts): GatewayViews {
       return { live: !stuck, ready: state === 'ready' && !store.health.full, reasons };
     },
     status,
-    overview: () => overviewOf(parts, status(), sampler, alarmCounts(parts)),
+    overview,
+    live: createLive(parts, overview),
     rates: () => sampler.rates(),
     streams: () => streamDetails(parts, status().streams, sampler),
     readings: (stream, query, signal) => history.readings(stream, query, signal),

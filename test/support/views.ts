@@ -215,6 +215,7 @@ export function someViews(overrides: Partial<Views> = {}): Views {
   return {
     health: () => ({ live: true, ready: true, reasons: [] }),
     status,
+    live: { open: () => ({ collect: () => [], close() {} }) },
     rates: () => ({ streams: { temperature: [9, 10] }, pipelines: { anomaly: [1] } }),
     overview: () => OVERVIEW,
     streams: async () => [

@@ -4,6 +4,8 @@ import type { Views } from '../views.ts';
 import { type AlarmAdmin, alarmRoutes } from './alarms.ts';
 import { benchRoutes } from './bench.ts';
 import { type DeviceAdmin, deviceRoutes } from './devices.ts';
+import type { EventHub } from './events/hub.ts';
+import { eventRoutes } from './events/index.ts';
 import { type ModelAdmin, modelRoutes } from './models.ts';
 import { receiptRoutes } from './receipts.ts';
 import type { ApiRoute } from './route.ts';
@@ -18,12 +20,14 @@ export interface RouteParts {
   readonly models?: ModelAdmin | undefined;
   /** Absent: alarms are shown and not acknowledged. */
   readonly alarms?: AlarmAdmin | undefined;
+  /** Absent: there are no events. */
+  readonly events?: EventHub | undefined;
   /** Operations of other parts of the gateway. */
   readonly more?: readonly ApiRoute[] | undefined;
 }
 
 /** Every operation below `/api/v1`, and the health checks. */
-export function apiRoutes({ views, access, devices, models, alarms, more }: RouteParts): ApiRoute[] {
+export function apiRoutes({ views, access, devices, models, alarms, events, more }: RouteParts): ApiRoute[] {
   return [
     ...statusRoutes(views),
     ...streamRoutes(views),
@@ -32,6 +36,7 @@ export function apiRoutes({ views, access, devices, models, alarms, more }: Rout
     ...receiptRoutes(views),
     ...alarmRoutes(views, alarms),
     ...benchRoutes(views),
+    ...(events ? eventRoutes(events) : []),
     ...sessionRoutes(access),
     ...(more ?? []),
   ];
