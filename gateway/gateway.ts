@@ -89,8 +89,6 @@ export function createGateway({ config, log, clock: given }: GatewayOptions): Ga
     runtimes: config.models,
     probation: config.models.probation,
     maxHostRss: config.models.maxBytes,
-    // Below 2 GiB, the host saves memory at the cost of speed.
-    maxHostBytes: 2 * 1024 ** 3 - (config.models.maxBytes < 1024 ** 3 ? 1024 ** 2 : 0),
     trust: Trust.of(config.models.signatures, config.models.trustedKeys, installedDir),
     trials: {
       shadow: config.models.shadow,

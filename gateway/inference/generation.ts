@@ -5,6 +5,7 @@ import type { ModelState } from '../ports/inference.ts';
 import type { Log } from '../ports/log.ts';
 import { verifyHash } from './bundle.ts';
 import { outputsOf } from './columns.ts';
+import type { Footprint } from './footprints.ts';
 import { compareOutputs, type GoldenSample, type GoldenStep, readGolden, type Tolerance } from './golden.ts';
 import { compareGolden } from './golden-tensors.ts';
 import { BLAME, type HostExit, HostProcess } from './host-process.ts';
@@ -25,14 +26,16 @@ export interface GenerationOptions {
   readonly log: Log;
   readonly models: readonly Model[];
   readonly trust: Trust;
-  /** A model was loaded and made its host grow by so many bytes. */
-  measured(model: Model, bytes: number): void;
+  /** A model was loaded and made its host grow by so much. */
+  measured(model: Model, footprint: Footprint): void;
   /** Most memory the host may allocate. */
   readonly maxBytes: number;
+  /** See {@link HostOptions.sparing}. */
+  readonly sparing: boolean;
   /** Resident bytes beyond which the models that are left stay out, but never the first one. */
   readonly maxRss: number;
-  /** What a model is expected to take. */
-  sizeOf(model: Model): number;
+  /** What a model is expected to take while it is loaded. */
+  loadSize(model: Model): number;
   readonly signal: AbortSignal;
   onStart(host: HostProcess): void;
   /** Runs when a host ends, also while it is being made ready. */
@@ -60,6 +63,7 @@ export async function makeGeneration(options: GenerationOptions): Promise<Genera
       clock: options.clock,
       log: options.log,
       maxBytes: options.maxBytes,
+      sparing: options.sparing,
       onExit: (exit) => {
         blame = BLAME[exit.kind];
         options.onExit(host, exit);
@@ -74,11 +78,11 @@ export async function makeGeneration(options: GenerationOptions): Promise<Genera
       const serving = new Set<Model>();
       for (const model of models) {
         if (refused.has(model)) continue;
-        if (serving.size > 0 && rss + options.sizeOf(model) > options.maxRss) continue;
+        if (serving.size > 0 && rss + options.loadSize(model) > options.maxRss) continue;
         loading = model;
         const failed = await loadModel(host, model, options).catch((error: unknown) => {
           if (!host.alive) throw error;
-          if (serving.size > 0 && noMemory(error)) options.measured(model, options.maxRss);
+          if (serving.size > 0 && noMemory(error)) options.measured(model, whole(options.maxRss));
           else refused.set(model, asGatewayError(error));
           return 'failed' as const;
         });
@@ -123,8 +127,7 @@ export async function loadModel(
   if (signature.state === 'unsigned' || signature.state === 'not trusted')
     log.warn({ model: model.key }, `inference: ${model.key} serves although ${signature.reason}`);
   await verifyHash(bundle);
-  const before = await rssOf(host);
-  await host.control({ op: 'load', handle, plan });
+  const { before, peak } = await host.control<{ before: number; peak: number }>({ op: 'load', handle, plan });
   try {
     const samples = readGolden(bundle);
     if (samples.length === 0)
@@ -134,8 +137,12 @@ export async function loadModel(
     if (host.alive) await host.control({ op: 'unload', handle });
     throw error;
   }
-  measured(model, (await rssOf(host)) - before);
+  const bytes = Math.max(0, (await rssOf(host)) - before);
+  measured(model, { bytes, peak: Math.max(bytes, peak - before) });
 }
+
+/** Of a model that could not be loaded beside others: it needs all there is. */
+export const whole = (bytes: number): Footprint => ({ bytes, peak: bytes });
 
 /** Whether a model could not be loaded because others took the memory. */
 export const noMemory = (error: unknown): boolean => /bad_alloc|llocat/.test(asGatewayError(error).message);

@@ -48,6 +48,8 @@ export interface HostOptions {
   readonly log: Log;
   /** Most memory the host may allocate; beyond it, a run fails and the host lives on. */
   readonly maxBytes: number;
+  /** Whether runners save memory at the cost of speed. */
+  readonly sparing: boolean;
   /** Runs once, whatever way it ends. */
   onExit(exit: HostExit): void;
 }
@@ -93,7 +95,7 @@ export class HostProcess {
       this.#resolveEnded = resolve;
     });
     this.#options = options;
-    this.#child = spawnHost(options.maxBytes);
+    this.#child = spawnHost(options);
     this.#pipe = this.#child.stdio[3] as Duplex;
     const reader = new FrameReader((frame) => this.#take(frame));
     this.#pipe.on('data', (chunk: Uint8Array) => {

@@ -18,6 +18,7 @@ import { extract, isArchive } from './archive/extract.ts';
 import { MAX_BUNDLE_BYTES, MAX_FILES } from './archive/limits.ts';
 import { hashFile } from './bundle.ts';
 import { deriveManifest } from './derive.ts';
+import { Footprints } from './footprints.ts';
 import { recordSample } from './record.ts';
 import { inspectModel, type Verified, type VerifyOptions, verifyBundle } from './verify.ts';
 
@@ -65,6 +66,7 @@ export async function addBundle(source: string, modelsDir: string, options: AddO
     renameSync(verified.bundle.folder, target);
     rmSync(staging, { recursive: true, force: true });
     await syncPath(modelsDir);
+    if (verified.footprint) new Footprints(modelsDir, options.log).note(verified.bundle, verified.footprint);
     const modelFile = join(target, verified.bundle.manifest.file);
     return { ...verified, recorded, bundle: { ...verified.bundle, folder: target, modelFile } };
   } catch (error) {

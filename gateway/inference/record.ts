@@ -8,9 +8,8 @@ import { HostProcess } from './host-process.ts';
 import { Model } from './model.ts';
 import { planOf } from './plan.ts';
 import { probeTensors, probeWindow } from './probe.ts';
-import { DEFAULT_HOST_BYTES } from './spawn-host.ts';
 import { elements } from './tensor-data.ts';
-import type { VerifyOptions } from './verify.ts';
+import { limitsOf, type VerifyOptions } from './verify.ts';
 
 const DESCRIPTION =
   'Recorded on this device from made-up inputs when the bare model file was installed: it shows that the model still ' +
@@ -27,7 +26,7 @@ const MAX_VALUES = 100_000;
 export async function recordSample(folder: string, options: VerifyOptions): Promise<boolean> {
   const bundle = readBundle(folder);
   const model = new Model(bundle, planOf(bundle), 1);
-  const host = new HostProcess({ ...options, maxBytes: DEFAULT_HOST_BYTES, onExit: () => undefined });
+  const host = new HostProcess({ ...options, ...limitsOf(options), onExit: () => undefined });
   const abort = (): void => host.kill('closed');
   options.signal.addEventListener('abort', abort, { once: true });
   try {

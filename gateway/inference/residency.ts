@@ -1,27 +1,34 @@
-import { statSync } from 'node:fs';
-import { join } from 'node:path';
-import { filesOf } from './manifest-files.ts';
+import { type Footprint, type Footprints, fileBytes } from './footprints.ts';
 import type { Model } from './model.ts';
 
 /** What an empty host takes, with the runtime. */
-const HOST_BYTES = 80 * 1024 * 1024;
+const HOST_BYTES = 104 * 1024 * 1024;
+/** A model that was never measured may need this part of all there is, whatever its files say. */
+const UNKNOWN_PART = 4;
+/** Times the size of its files that it is taken to need while it is loaded: weights are copied. */
+const COPIES = 2;
+/** Times the size of an empty host that one may keep of models that have left. */
+const FRESH = 1.25;
 
 /**
  * Which models should be in memory: those that are asked for, those that pipelines need, and of the others the ones
  * that were used last, as far as they fit.
  */
 export class Residency {
-  readonly #maxBytes: number;
+  /** Resident bytes that a host may have. */
+  readonly maxBytes: number;
   /** Asked for and not there yet, in the order they were asked for. */
   readonly #demanded = new Set<Model>();
   readonly #pinned = new Set<Model>();
   /** Models that were used, the one that was used longest ago first. */
   readonly #used = new Set<Model>();
-  readonly #sizes = new WeakMap<Model, number>();
+  readonly #footprints: Footprints;
+  /** Files of models that were not measured yet; looked at once. */
+  readonly #guesses = new WeakMap<Model, number>();
 
-  /** @param maxBytes resident bytes that a host may have */
-  constructor(maxBytes: number) {
-    this.#maxBytes = maxBytes;
+  constructor(maxBytes: number, footprints: Footprints) {
+    this.maxBytes = maxBytes;
+    this.#footprints = footprints;
   }
 
   demand(model: Model): void {
@@ -67,27 +74,36 @@ export class Residency {
     for (const model of order) {
       if (!allowed(model)) continue;
       const size = this.sizeOf(model);
-      if (chosen.length > 0 && bytes + size > this.#maxBytes) continue;
+      if (chosen.length > 0 && bytes + size > this.maxBytes) continue;
       bytes += size;
       chosen.push(model);
     }
     return chosen;
   }
 
-  /** Whether a fresh host with these models fits beside one that takes `rss`. */
+  /** Whether a fresh host with these models fits beside one that takes `rss`, also while they are loaded. */
   fitsBeside(rss: number, models: Iterable<Model>): boolean {
     let bytes = rss + HOST_BYTES;
-    for (const model of models) bytes += this.sizeOf(model);
-    return bytes <= this.#maxBytes;
+    let most = bytes;
+    for (const model of models) {
+      most = Math.max(most, bytes + this.loadSize(model));
+      bytes += this.sizeOf(model);
+    }
+    return Math.max(bytes, most) <= this.maxBytes;
   }
 
   fits(bytes: number): boolean {
-    return bytes <= this.#maxBytes;
+    return bytes <= this.maxBytes;
+  }
+
+  /** Whether a host of `rss` bytes has about what an empty one takes: another would have no more room. */
+  isFresh(rss: number): boolean {
+    return rss <= HOST_BYTES * FRESH;
   }
 
   /** Loaded models that should give way so that a host of `rss` bytes has room for `size` more; none if it has. */
   victims(loaded: ReadonlySet<Model>, rss: number, size: number): Model[] {
-    let needed = rss + size - this.#maxBytes;
+    let needed = rss + size - this.maxBytes;
     const chosen: Model[] = [];
     for (const model of this.#leaving(loaded)) {
       if (needed <= 0) break;
@@ -112,23 +128,25 @@ export class Residency {
 
   /** What its host grew by when it was loaded; before that, the size of its files. */
   sizeOf(model: Model): number {
-    let size = this.#sizes.get(model);
-    if (size === undefined) {
-      size = fileBytes(model);
-      this.#sizes.set(model, size);
-    }
-    return size;
+    return this.#footprints.of(model.bundle)?.bytes ?? this.#guess(model);
   }
 
-  /** A host grew by so much. Memory that was free before hides growth, so the largest counts. */
-  measured(model: Model, bytes: number): void {
-    this.#sizes.set(model, Math.max(bytes, this.sizeOf(model)));
+  /** Room to make before it is loaded. */
+  loadSize(model: Model): number {
+    const known = this.#footprints.of(model.bundle);
+    if (known) return Math.max(known.bytes, known.peak);
+    return Math.max(COPIES * this.#guess(model), this.maxBytes / UNKNOWN_PART);
   }
-}
 
-function fileBytes({ bundle }: Model): number {
-  let bytes = 0;
-  for (const { file } of filesOf(bundle.manifest))
-    bytes += statSync(join(bundle.folder, file), { throwIfNoEntry: false })?.size ?? 0;
-  return bytes;
+  measured(model: Model, footprint: Footprint): void {
+    this.#footprints.note(model.bundle, footprint);
+  }
+
+  #guess(model: Model): number {
+    const known = this.#guesses.get(model);
+    if (known !== undefined) return known;
+    const bytes = fileBytes(model.bundle);
+    this.#guesses.set(model, bytes);
+    return bytes;
+  }
 }

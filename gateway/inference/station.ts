@@ -3,6 +3,7 @@ import type { Alarms } from '../ports/alarms.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Log } from '../ports/log.ts';
 import { Dispatcher } from './dispatcher.ts';
+import type { Footprints } from './footprints.ts';
 import type { Model } from './model.ts';
 import type { Trust } from './signing/trust.ts';
 import { Supervisor } from './supervisor.ts';
@@ -15,6 +16,7 @@ export interface StationOptions {
   readonly log: Log;
   readonly alarms: Alarms;
   readonly trust: Trust;
+  readonly footprints: Footprints;
   readonly maxWaiting: number;
   readonly maxHostRss: number;
   readonly maxHostBytes: number;

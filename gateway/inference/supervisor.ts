@@ -3,19 +3,15 @@ import type { Alarms } from '../ports/alarms.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Log } from '../ports/log.ts';
 import type { Dispatcher } from './dispatcher.ts';
-import {
-  type Generation,
-  type GenerationOptions,
-  loadModel,
-  makeGeneration,
-  noMemory,
-  rssOf,
-} from './generation.ts';
+import type { Footprints } from './footprints.ts';
+import { type Generation, type GenerationOptions, makeGeneration, rssOf } from './generation.ts';
 import { HostAlarms } from './host-alarms.ts';
 import type { HostExit, HostProcess } from './host-process.ts';
 import type { Model } from './model.ts';
 import { Residency } from './residency.ts';
 import type { Trust } from './signing/trust.ts';
+import { isSparing } from './spawn-host.ts';
+import { Tenants } from './tenants.ts';
 
 const HEARTBEAT_MS = 2000;
 /** The first restarts of a minute are at once; from then on each waits twice as long, at most this. */
@@ -24,9 +20,6 @@ const FREE_RESTARTS = 16;
 const RESTART_WINDOW_MS = 60_000;
 const REPLACE_AT_MOST_EVERY_MS = 60_000;
 
-/** How long models that must give way may finish what waits for them. */
-const LINGER_MS = 2000;
-const LOOK_MS = 10;
 /** A model whose server could not be reached is tried again after this long. */
 const SERVER_AGAIN_MS = 5000;
 
@@ -38,6 +31,7 @@ export interface SupervisorOptions {
   readonly alarms: Alarms;
   readonly dispatcher: Dispatcher;
   readonly trust: Trust;
+  readonly footprints: Footprints;
   /** Resident bytes of a host beyond which models give way; beyond which it is replaced when that does not help. */
   readonly maxHostRss: number;
   /** Bytes beyond which the host cannot allocate. */
@@ -52,6 +46,7 @@ export class Supervisor {
   readonly #options: SupervisorOptions;
   readonly #residency: Residency;
   readonly #alarms: HostAlarms;
+  readonly #tenants: Tenants;
   readonly #refused = new Map<Model, GatewayError>();
   readonly #hosts = new Set<HostProcess>();
   #abort = new AbortController();
@@ -66,8 +61,19 @@ export class Supervisor {
 
   constructor(options: SupervisorOptions) {
     this.#options = options;
-    this.#residency = new Residency(options.maxHostRss);
+    this.#residency = new Residency(options.maxHostRss, options.footprints);
     this.#alarms = new HostAlarms(options.alarms, options.clock, options.name);
+    const { clock, log, dispatcher, trust } = options;
+    this.#tenants = new Tenants({
+      ...{ clock, log, dispatcher, trust, residency: this.#residency, alarms: this.#alarms },
+      current: () => this.#current,
+      refused: (model) => this.#refused.has(model),
+      adopt: (generation) => this.#adopt(generation),
+      reduce: (serving) => {
+        if (this.#current) this.#current = { ...this.#current, serving };
+      },
+      pause: (ms) => this.#pause(ms),
+    });
   }
 
   start(): void {
@@ -199,7 +205,12 @@ export class Supervisor {
     const current = this.#current;
     const wanted = this.#residency.choose((model) => !this.#refused.has(model));
     const beside = !current || this.#residency.fitsBeside(await this.#rssOf(current), wanted);
-    if (!beside && !stale) return await this.#inPlace(current);
+    if (!beside && !stale) {
+      if (await this.#tenants.settle(current)) return;
+      // Memory that models left behind is in the way: only a fresh host has room.
+      this.#stale = true;
+      return;
+    }
     if (!beside) await this.#leave();
     this.#adopt(
       await makeGeneration({
@@ -207,7 +218,8 @@ export class Supervisor {
         models: wanted,
         maxBytes: this.#options.maxHostBytes,
         maxRss: this.#options.maxHostRss,
-        sizeOf: (model) => this.#residency.sizeOf(model),
+        sparing: isSparing(this.#options.maxHostRss),
+        loadSize: (model) => this.#residency.loadSize(model),
         signal: this.#abort.signal,
         onExit: (host, exit) => this.#onExit(host, exit),
         onStart: (host) => this.#hosts.add(host),
@@ -217,64 +229,12 @@ export class Supervisor {
 
   #generation(): Pick<GenerationOptions, 'clock' | 'log' | 'trust' | 'measured'> {
     const { clock, log, trust } = this.#options;
-    return { clock, log, trust, measured: (model, bytes) => this.#residency.measured(model, bytes) };
+    return { clock, log, trust, measured: (model, seen) => this.#residency.measured(model, seen) };
   }
 
   /** A host that has just ended counts as gone; that is dealt with where exits are. */
   #rssOf({ host }: Generation): Promise<number> {
     return rssOf(host).catch(() => 0);
-  }
-
-  /** Loads what is asked for into the host that serves, after others gave way. */
-  async #inPlace({ host }: Generation): Promise<void> {
-    for (const model of this.#residency.demanded) {
-      const serving = this.#current?.serving;
-      if (this.#current?.host !== host || !serving) return;
-      if (serving.has(model) || this.#refused.has(model)) continue;
-      await this.#makeRoom(host, model, this.#residency.sizeOf(model));
-      const refused = new Map<Model, GatewayError>();
-      const { maxHostRss } = this.#options;
-      const failed = await loadModel(host, model, this.#generation()).catch((error: unknown) => {
-        if (!host.alive) return 'failed' as const;
-        // It waits for the next round, alone.
-        if (this.#current?.serving.size && noMemory(error)) this.#residency.measured(model, maxHostRss);
-        else refused.set(model, asGatewayError(error));
-        return 'failed' as const;
-      });
-      if (this.#current?.host !== host) return;
-      if (failed && refused.size === 0) continue;
-      const next = new Set(this.#current.serving);
-      if (refused.size === 0) next.add(model);
-      this.#adopt({ host, serving: next, refused });
-      // It may have taken more than was known of it.
-      if (host.alive) await this.#makeRoom(host, model, 0);
-    }
-  }
-
-  /** Lets other models go until there is room for `size` more bytes. */
-  async #makeRoom(host: HostProcess, model: Model, size: number): Promise<void> {
-    const serving = new Set(this.#current?.serving);
-    serving.delete(model);
-    const leaving = this.#residency.victims(serving, await rssOf(host), size);
-    for (const victim of leaving) {
-      if (this.#residency.pinned(victim)) this.#alarms.unpinned(victim, model);
-      await this.#evict(host, victim);
-    }
-    // What came for them meanwhile waits for its turn.
-    for (const victim of leaving) if (victim.waiting > 0) this.#residency.demand(victim);
-  }
-
-  async #evict(host: HostProcess, victim: Model): Promise<void> {
-    const { clock, dispatcher, log } = this.#options;
-    for (const end = clock.monotonic() + LINGER_MS; victim.waiting > 0 && clock.monotonic() < end; )
-      await this.#pause(LOOK_MS);
-    const current = this.#current;
-    if (current?.host !== host) return;
-    const serving = new Set([...current.serving].filter((one) => one !== victim));
-    this.#current = { ...current, serving };
-    await dispatcher.attach(host, serving);
-    await host.control({ op: 'unload', handle: victim.handle });
-    log.info({ model: victim.key }, `model host: ${victim.key} gave way to make room`);
   }
 
   #adopt(generation: Generation): void {

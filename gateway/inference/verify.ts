@@ -3,6 +3,7 @@ import type { Clock } from '../ports/clock.ts';
 import type { Log } from '../ports/log.ts';
 import type { TensorSpec } from '../ports/tensor.ts';
 import { type Bundle, readBundle } from './bundle.ts';
+import type { Footprint } from './footprints.ts';
 import { makeGeneration } from './generation.ts';
 import { readGolden } from './golden.ts';
 import { HostProcess } from './host-process.ts';
@@ -10,7 +11,7 @@ import { Model } from './model.ts';
 import { planOf } from './plan.ts';
 import type { RuntimeSettings } from './runners/settings.ts';
 import { type Signature, Trust } from './signing/trust.ts';
-import { DEFAULT_HOST_BYTES } from './spawn-host.ts';
+import { DEFAULT_HOST_BYTES, type HostLimits, isSparing } from './spawn-host.ts';
 
 /** What looking at models outside the service needs. */
 export interface VerifyOptions {
@@ -21,6 +22,8 @@ export interface VerifyOptions {
   readonly runtimes?: RuntimeSettings;
   /** Which signatures are asked for; absent: none. */
   readonly trust?: Trust;
+  /** Resident bytes that the host which will serve may have; absent: more than enough. */
+  readonly maxHostRss?: number;
 }
 
 export interface Verified {
@@ -28,9 +31,17 @@ export interface Verified {
   /** Golden samples that were right; 0 when the bundle has none. */
   readonly samples: number;
   readonly signature: Signature;
+  /** What it made a fresh host grow by. */
+  readonly footprint: Footprint | undefined;
 }
 
 const OPEN = new Trust('off', []);
+
+/** Limits of a host that looks at a model as the one that serves would. */
+export const limitsOf = ({ maxHostRss = Number.POSITIVE_INFINITY }: VerifyOptions): HostLimits => ({
+  maxBytes: DEFAULT_HOST_BYTES,
+  sparing: isSparing(maxHostRss),
+});
 
 /**
  * Checks a bundle folder as it is checked before it serves: manifest, SHA-256, loading and golden samples, in a model
@@ -41,22 +52,25 @@ export async function verifyBundle(folder: string, options: VerifyOptions): Prom
   const signature = await (options.trust ?? OPEN).checkFolder(bundle);
   const samples = readGolden(bundle).length;
   const model = new Model(bundle, planOf(bundle, options.runtimes), 1);
+  let footprint: Footprint | undefined;
   const { host, refused } = await makeGeneration({
     ...options,
     // It was looked at above, wherever it lies.
     trust: OPEN,
-    measured: () => undefined,
-    sizeOf: () => 0,
+    measured: (_, seen) => {
+      footprint = seen;
+    },
+    loadSize: () => 0,
     maxRss: Number.POSITIVE_INFINITY,
     models: [model],
-    maxBytes: DEFAULT_HOST_BYTES,
+    ...limitsOf(options),
     ...noted(options.log),
   });
   host.close();
   await host.ended;
   const reason: GatewayError | undefined = refused.get(model);
   if (reason) throw reason;
-  return { bundle, samples, signature };
+  return { bundle, samples, signature, footprint };
 }
 
 /** Inputs and outputs of a model file, read in a model host of its own, so that a bad file harms nothing. */
@@ -65,7 +79,7 @@ export async function inspectModel(
   runtime: string,
   options: VerifyOptions,
 ): Promise<{ inputs: TensorSpec[]; outputs: TensorSpec[] }> {
-  const host = new HostProcess({ ...options, maxBytes: DEFAULT_HOST_BYTES, onExit: () => undefined });
+  const host = new HostProcess({ ...options, ...limitsOf(options), onExit: () => undefined });
   const abort = (): void => host.kill('closed');
   options.signal.addEventListener('abort', abort, { once: true });
   try {

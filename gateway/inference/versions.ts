@@ -1,6 +1,7 @@
 import { existsSync, rmSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { GatewayError } from '../errors.ts';
+import { Footprints } from './footprints.ts';
 import { LifeFile } from './life/file.ts';
 import { Life, type Route } from './life/life.ts';
 import { Quarantine } from './life/quarantine.ts';
@@ -56,6 +57,7 @@ export class Versions implements ModelLife {
       log,
       alarms,
       trust: options.trust ?? new Trust('off', []),
+      footprints: new Footprints(installedDir, log),
       maxWaiting: options.maxWaiting ?? 16_384,
       maxHostRss: options.maxHostRss ?? GIB,
       maxHostBytes: options.maxHostBytes ?? DEFAULT_HOST_BYTES,

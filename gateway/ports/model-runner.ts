@@ -14,6 +14,8 @@ export interface LoadedModel {
 /** A runtime that can load model files: `onnx` today; `tfjs` and `remote` fit the same port. */
 export interface ModelRunner {
   readonly runtime: string;
+  /** Loads the library, which the first model would do else; rejects with a coded error when it is missing. */
+  prepare(): Promise<void>;
   /** Loads the file; rejects with a coded error that says what is wrong with it. */
   load(file: string): Promise<LoadedModel>;
 }

@@ -5,8 +5,9 @@
  *
  * Installs the nine networks of `onnx/light` with `models add`, and runs the gateway with `models.maxBytes` of `--host`
  * MiB. Eight clients ask for them at random. Passes when every call is answered with the expected output within its
- * deadline, and core and model host together never have more than `--cap` MiB resident. Where it may, it runs the
- * gateway in a control group that the kernel holds to that cap.
+ * deadline, and core and all model hosts together never have more than `--cap` MiB resident, pages that they share counted
+ * twice. Where it may, it runs the gateway in a control group (version 1) that the kernel holds to that cap, and fails when
+ * the kernel had to end a process.
  */
 import {
   existsSync,
@@ -81,6 +82,7 @@ async function main(): Promise<boolean> {
     await new Promise((resolve) => setTimeout(resolve, options.seconds * 1000));
     await load.stop();
     const mib = (bytes: number): number => Math.round(bytes / MIB);
+    const killed = capped ? killedInGroup() : 0;
     console.log(
       JSON.stringify(
         {
@@ -94,13 +96,16 @@ async function main(): Promise<boolean> {
           p50: load.quantile(0.5),
           p99: load.quantile(0.99),
           mostMiB: { core: mib(most.core), host: mib(most.host), both: mib(most.both) },
+          ...(capped ? { kernelsMostMiB: mib(mostInGroup()), killed } : {}),
+          fresh: (gateway.log().match(/model host: serving/g) ?? []).length,
           gaveWay: (gateway.log().match(/gave way/g) ?? []).length,
         },
         null,
         2,
       ),
     );
-    return load.failures.length === 0 && wrong === 0 && load.calls > 0 && most.both <= options.cap * MIB;
+    const right = load.failures.length === 0 && wrong === 0 && load.calls > 0 && killed === 0;
+    return right && most.both <= options.cap * MIB;
   } finally {
     clearInterval(sampling);
     client.close();
@@ -156,6 +161,12 @@ function childrenOf(pid: number): number[] {
     throw error;
   }
 }
+
+/** The most the group ever had, with the page cache. */
+const mostInGroup = (): number => Number(readFileSync(join(GROUP, 'memory.max_usage_in_bytes'), 'utf8'));
+
+const killedInGroup = (): number =>
+  Number(/^oom_kill (\d+)$/m.exec(readFileSync(join(GROUP, 'memory.oom_control'), 'utf8'))?.[1] ?? 0);
 
 /** Puts a process and what it starts from now on into a control group of its own; false where that is not allowed. */
 function cap(pid: number, bytes: number): boolean {

@@ -22,7 +22,7 @@ test('a bundle folder is checked, copied and serves; a second one of that versio
   expect(bundle.folder).toBe(join(dir, 'mlp-1'));
   expect(readdirSync(bundle.folder).sort()).toEqual(['model.onnx', 'model.yaml']);
   await expect(addBundle(source, dir, options())).rejects.toMatchObject({ code: 'MODEL_FILE' });
-  expect(readdirSync(dir)).toEqual(['mlp-1']);
+  expect(readdirSync(dir).sort()).toEqual(['footprints.json', 'mlp-1']);
   const { inference } = await startInference(dir);
   expect((await runItems(inference, 'mlp@1', rowItems([[1, 2, 3, 4]])))[0]!.ok).toBe(true);
 });
@@ -87,7 +87,7 @@ test('an archive is unpacked; a bare file of several inputs takes them by name, 
   expect(bundle.manifest.inputs.map(({ from }) => from)).toEqual(['request', 'request']);
   const sample = JSON.parse(readFileSync(join(bundle.folder, 'golden/recorded.json'), 'utf8'));
   expect(sample.description).toContain('not that it answers rightly');
-  expect(readdirSync(dir).sort()).toEqual(['mlp-1', 'sum-1']);
+  expect(readdirSync(dir).sort()).toEqual(['footprints.json', 'mlp-1', 'sum-1']);
   sample.outputs.sum.data[0] += 1;
   writeFileSync(join(bundle.folder, 'golden/recorded.json'), JSON.stringify(sample));
   await expect(verifyBundle(bundle.folder, options())).rejects.toMatchObject({ code: 'MODEL_GOLDEN' });

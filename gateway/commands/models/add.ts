@@ -11,7 +11,13 @@ export const add: Subcommand = async (context, words) => {
   const source = theWord(words, 'models add FOLDER|FILE.onnx|ARCHIVE');
   const config = configOf(context);
   const taken = new Set(scanBundles([bundledModels()]).bundles.map(({ manifest }) => nameOf(manifest)));
-  const options = { ...optionsOf(context.signal), taken, trust: trustOf(config), runtimes: config.models };
+  const options = {
+    ...optionsOf(context.signal),
+    taken,
+    trust: trustOf(config),
+    runtimes: config.models,
+    maxHostRss: config.models.maxBytes,
+  };
   const { bundle, samples, recorded, signature } = await addBundle(source, config.models.dir!, options);
   const model = nameOf(bundle.manifest);
   const { name, inputs, outputs } = bundle.manifest;

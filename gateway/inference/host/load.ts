@@ -14,6 +14,14 @@ export async function loadModel(plan: ModelPlan): Promise<LoadedModel> {
   return graph ? (await import('./graph.ts')).loadGraph(graph, inputs, load) : load(runtime, file);
 }
 
+/** Loads the libraries that a plan needs, so that what is measured from then on is the model's own. */
+export async function prepareFor({ runtime, graph, remote, settings }: ModelPlan): Promise<void> {
+  if (remote) return;
+  const runners = createRunners(settings);
+  const models = graph?.nodes.flatMap((node) => (node.kind === 'model' ? [node.runtime] : [])) ?? [runtime];
+  for (const name of new Set(models)) await runnerOf(runners, name).prepare();
+}
+
 /** The runner of a runtime; throws MODEL_RUNTIME when there is none. */
 export function runnerOf(runners: Runners, runtime: string): ModelRunner {
   const runner = runners.get(runtime);

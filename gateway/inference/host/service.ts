@@ -17,7 +17,8 @@ import type { ModelPlan } from '../plan.ts';
 import { readTensor, tensorBytes, writeTensor } from '../tensor-data.ts';
 import type { Channel } from './channel.ts';
 import { type BatchResult, Engine } from './engine.ts';
-import { loadModel, runnerOf } from './load.ts';
+import { loadModel, prepareFor, runnerOf } from './load.ts';
+import { forgetPeak, peakBytes } from './memory.ts';
 
 /** What the core asks besides running batches. */
 export type Control =
@@ -60,6 +61,9 @@ export class Service {
   async #control(request: Control): Promise<unknown> {
     switch (request.op) {
       case 'load': {
+        await prepareFor(request.plan);
+        forgetPeak();
+        const before = process.memoryUsage.rss();
         const model = await loadModel(request.plan);
         try {
           this.#engines.set(request.handle, new Engine(request.plan, model));
@@ -67,7 +71,7 @@ export class Service {
           await model.dispose();
           throw error;
         }
-        return {};
+        return { before, peak: peakBytes() };
       }
       case 'unload': {
         const engine = this.#engines.get(request.handle);

@@ -5,6 +5,7 @@ import type { RuntimeSettings } from './settings.ts';
 /** Loaded with the first model that needs it, so that a host without one holds nothing of it. */
 const tfjs: ModelRunner = {
   runtime: 'tfjs',
+  prepare: async () => (await import('./tfjs/index.ts')).createTfjsRunner().prepare(),
   load: async (file) => (await import('./tfjs/index.ts')).createTfjsRunner().load(file),
 };
 

@@ -53,6 +53,9 @@ export function createOnnxRunner(
 ): ModelRunner {
   return {
     runtime: 'onnx',
+    async prepare() {
+      await runtime();
+    },
     async load(file) {
       if (!existsSync(file)) throw new GatewayError('MODEL_FILE', `${file}: there is no such file`);
       const ort = await runtime();

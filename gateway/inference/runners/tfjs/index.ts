@@ -30,6 +30,9 @@ interface TfjsModel {
 export function createTfjsRunner(): ModelRunner {
   return {
     runtime: 'tfjs',
+    async prepare() {
+      await loadTfjs();
+    },
     async load(file) {
       const { artifacts, graph } = readArtifacts(file);
       const library = await loadTfjs();
