@@ -1,0 +1,38 @@
+import { h, render } from 'preact';
+import { ApiError, get, messageOf, type Session, session } from './lib/api.ts';
+import { language, loadWords } from './lib/i18n.ts';
+import { startLive } from './lib/live.ts';
+import { applyTheme } from './lib/theme.ts';
+import { Shell } from './shell.ts';
+
+/** Begins: words, colours, who is here, then the page of the address. */
+
+const app = document.getElementById('app')!;
+const draw = (): void => render(h(Shell, { key: language.value }), app);
+
+const RETRY_MS = 2000;
+
+async function start(): Promise<void> {
+  await loadWords();
+  app.textContent = '';
+  applyTheme(draw);
+  language.watch(() => void loadWords().then(draw));
+  session.watch(() => {
+    if (session.value) startLive();
+  });
+  await who();
+}
+
+/** Asks who is logged in before anything is shown, and again until the gateway answers. */
+async function who(): Promise<void> {
+  try {
+    session.set(await get<Session>('/api/v1/session'));
+  } catch (error) {
+    if (error instanceof ApiError && error.status === 401) session.set(null);
+    else setTimeout(() => void who(), RETRY_MS);
+  }
+}
+
+start().catch((error: unknown) => {
+  app.textContent = messageOf(error);
+});
