@@ -1,12 +1,14 @@
-import { BILLING_MODULE, createBilling } from '../../gateway/billing/index.ts';
+import { BILLING_MODULE, type Billing, createBilling } from '../../gateway/billing/index.ts';
 import { listReceipts } from '../../gateway/billing/receipts/receipts.ts';
-import { configSchema } from '../../gateway/config/schema.ts';
+import { type BillingConfig, configSchema } from '../../gateway/config/schema.ts';
 import { GatewayError } from '../../gateway/errors.ts';
+import type { Chain } from '../../gateway/ports/chain.ts';
 import type { Inference, ModelInfo, TensorAnswer, TensorRequest } from '../../gateway/ports/inference.ts';
 import type { Outbound, Publisher } from '../../gateway/ports/publisher.ts';
 import type { InferenceCall, InferenceReply } from '../../gateway/ports/serving.ts';
 import { createServing, SERVING_MODULE, type ServingService } from '../../gateway/serving/index.ts';
 import type { LedgerCounts } from '../../gateway/serving/store-module.ts';
+import type { Store } from '../../gateway/store/types.ts';
 import { systemClock } from '../../gateway/system/clock.ts';
 import { makeStore } from '../store/support.ts';
 import { recordingAlarms } from '../support/alarms.ts';
@@ -66,6 +68,9 @@ export interface Desk {
   readonly serving: ServingService;
   readonly inference: ScriptedInference;
   readonly publisher: ScriptedPublisher;
+  readonly billing: Billing;
+  readonly alarms: ReturnType<typeof recordingAlarms>;
+  readonly store: Store;
   ask(body: object | string, call?: Partial<InferenceCall>): Promise<InferenceReply>;
   counts(): Promise<LedgerCounts>;
   receipts(): Promise<string[]>;
@@ -74,7 +79,11 @@ export interface Desk {
 }
 
 /** The serving part on a real store with real billing; the model and the broker are the test's. */
-export async function openDesk(dir: string, config: object = {}): Promise<Desk> {
+export async function openDesk(
+  dir: string,
+  config: object = {},
+  paid: { readonly config?: BillingConfig; readonly chain?: Chain } = {},
+): Promise<Desk> {
   const clock = systemClock();
   const log = recordingLog();
   const alarms = recordingAlarms();
@@ -82,10 +91,10 @@ export async function openDesk(dir: string, config: object = {}): Promise<Desk> 
   const signal = new AbortController().signal;
   await store.start(signal);
   const billing = createBilling({
-    config: undefined,
+    config: paid.config,
     dataDir: dir,
     store,
-    chain: undefined,
+    chain: paid.chain,
     clock,
     log,
     alarms,
@@ -109,7 +118,7 @@ export async function openDesk(dir: string, config: object = {}): Promise<Desk> 
     inference: inference as unknown as Inference,
   });
   return {
-    ...{ serving, inference, publisher },
+    ...{ serving, inference, publisher, billing, alarms, store },
     ask: (body, call = {}) =>
       new Promise((resolve) =>
         serving.infer(

@@ -31,7 +31,7 @@ export interface OpenChannels {
 
 /** A chain for development has a block a transaction; others some seconds each. */
 const DEV_CHAIN = 31337;
-const DEV_MS = 1_000;
+const DEV_MS = 500;
 const EVERY_MS = 6_000;
 
 /** Channels with customers of one device, as far as the database knows them; undefined when the configuration has none. */
