@@ -56,21 +56,45 @@ export function buildPalette(): void {
   if (existsSync(licence)) cpSync(licence, join(here, 'LICENSE'));
 }
 
+function isStale(): boolean {
+  const marker = join(here, 'resources/editor.js');
+  if (!existsSync(marker) || !existsSync(join(here, 'dist/nodes/locales'))) return true;
+  const built = statSync(marker).mtimeMs;
+  return readdirSync(source, { recursive: true, withFileTypes: true }).some(
+    (entry) => entry.isFile() && statSync(join(entry.parentPath, entry.name)).mtimeMs > built,
+  );
+}
+
+const LOCK_MS = 60_000;
+
+/** One of several processes builds, the others wait for it. @param work runs when this process has the lock */
+function locked(work: () => void): void {
+  const lock = join(here, '.building');
+  const until = Date.now() + LOCK_MS;
+  for (;;) {
+    try {
+      mkdirSync(lock);
+      break;
+    } catch (error) {
+      // Who held it that long has died.
+      if (Date.now() > until) rmSync(lock, { recursive: true, force: true });
+      else if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 100);
+    }
+  }
+  try {
+    work();
+  } finally {
+    rmSync(lock, { recursive: true, force: true });
+  }
+}
+
 /** Builds it unless what is there is newer than every source. For a checkout; packages bring it built. */
 export function ensurePalette(): void {
-  const built = join(here, 'LICENSE');
-  if (!existsSync(source)) return;
-  const newest = Math.max(
-    ...readdirSync(source, { recursive: true, withFileTypes: true })
-      .filter((entry) => entry.isFile())
-      .map((entry) => statSync(join(entry.parentPath, entry.name)).mtimeMs),
-  );
-  if (
-    !existsSync(join(here, 'dist')) ||
-    !existsSync(built) ||
-    statSync(join(here, 'dist/nodes')).mtimeMs < newest
-  )
-    buildPalette();
+  if (existsSync(source) && isStale())
+    locked(() => {
+      if (isStale()) buildPalette();
+    });
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) buildPalette();
