@@ -18,14 +18,14 @@ abstract contract PaymentChannels is DeviceHeads, DeviceBonds {
     using SafeERC20 for IERC20;
 
     /// @notice Money and claims of one channel. Amounts are cumulative where that is said: since the channel opened.
-    /// @param balance deposited less withdrawn, cumulative; `balance - paid` is in escrow
+    /// @param balance deposited and won from bonds, less withdrawn, cumulative; `balance - paid` is in escrow
     /// @param paid paid to the provider, cumulative
     /// @param held cumulative amount of the claim that waits for its dispute window; 0 when none waits
     /// @param heldSeq receipt number of the newest claim, also when that has been released or cancelled
     /// @param releaseAt when the claim may be released, in seconds since the epoch
     /// @param thawing what the payer takes back at `thawAt`
     /// @param opened whether the terms have been published
-    /// @param heldHash hash of the receipt that the claim is up to
+    /// @param heldHash hash of the receipt that the newest claim is up to
     struct Channel {
         uint128 balance;
         uint128 paid;
@@ -97,6 +97,7 @@ abstract contract PaymentChannels is DeviceHeads, DeviceBonds {
     event Settled(bytes32 indexed channelId, uint64 seq, uint128 cumulative, uint128 paid, bytes32 receiptHash);
     event Claimed(bytes32 indexed channelId, uint64 seq, uint128 cumulative, bytes32 receiptHash, uint64 releaseAt);
     event Released(bytes32 indexed channelId, uint64 seq, uint128 cumulative, uint128 paid);
+    /// @param slashed what the bond lost; half of it, rounded down, is in the channel's balance now
     event Challenged(
         bytes32 indexed channelId, uint64 seq, uint128 cumulative, bytes32 receiptHash, bool equivocation, uint128 slashed
     );
@@ -241,8 +242,9 @@ abstract contract PaymentChannels is DeviceHeads, DeviceBonds {
 
     /// @notice Refutes a claim with the device's own word: a head for the same or a later receipt with less in all
     /// (over-claim), or another receipt at the same number (equivocation). The claim is cancelled, receipts up to this one
-    /// can be claimed no more (but settled with the payer's acknowledgement), and the payer gets twice what was too
-    /// much out of the device's bond; for an equivocation all that was claimed counts as too much. Anyone may call.
+    /// can be claimed no more (but settled with the payer's acknowledgement), and the device's bond loses twice what was too
+    /// much: half of it goes into the channel's escrow, from where the payer can withdraw it, half is lost to everybody.
+    /// For an equivocation all that was claimed counts as too much. Anyone may call.
     function challenge(BillingTypes.Config calldata config, Stated calldata proof) external nonReentrant {
         bytes32 id = channelId(config);
         Channel storage c = _channels[id];
@@ -254,10 +256,12 @@ abstract contract PaymentChannels is DeviceHeads, DeviceBonds {
         _requireHead(id, config.device, proof);
         uint128 granted = equivocation ? c.paid : proof.cumulative;
         uint256 excess = held > granted ? held - granted : 0;
-        (c.held, c.heldSeq, c.releaseAt, c.heldHash) = (0, proof.seq, 0, 0);
+        (c.held, c.heldSeq, c.releaseAt) = (0, proof.seq, 0);
         uint128 slashed = _slash(config.provider, config.device, config.token, excess * SLASH_FACTOR);
+        // No token moves here, so no token can stand in the way of a challenge. The other half stays here for good: who
+        // refutes himself to save his bond loses that.
+        c.balance += slashed / 2;
         emit Challenged(id, proof.seq, proof.cumulative, proof.receiptHash, equivocation, slashed);
-        if (slashed != 0) IERC20(config.token).safeTransfer(config.payer, slashed);
     }
 
     /// @notice Stops or allows new deposits. Nothing else can be stopped, by anyone.

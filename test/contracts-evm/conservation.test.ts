@@ -1,3 +1,4 @@
+import type { EventLog } from 'ethers';
 import { describe, expect, test } from 'vitest';
 import { seededRandom } from '../../gateway/benchmark/random.ts';
 import { revertOf, sharedChain } from './chain.ts';
@@ -61,6 +62,7 @@ describe.each([
     const random = seededRandom(SEED);
     const supply = await s.balance(s.payer);
     const outcomes = new Map<string, number>();
+    let lost = 0n;
     for (let step = 0; step < steps; step++) {
       const outcome = await stir(s, channels, random);
       outcomes.set(outcome, (outcomes.get(outcome) ?? 0) + 1);
@@ -69,13 +71,19 @@ describe.each([
       const bond = (await s.ledger.bondOf!(provider, device, token)).amount as bigint;
       const escrow = states.reduce((sum, { balance, paid }) => sum + balance - paid, 0n);
       const paid = states.reduce((sum, state) => sum + state.paid, 0n);
-      expect(await s.escrow(), `step ${step}: ${outcome}`).toBe(escrow + bond);
+      // What is in the ledger and belongs to nobody: half of what bonds have lost. It never comes back.
+      const held = await s.escrow();
+      expect(held - escrow - bond >= lost, `step ${step}: ${outcome}`).toBe(true);
+      lost = held - escrow - bond;
       expect(await s.balance(s.provider), `step ${step}: ${outcome}`).toBe(paid);
-      expect(await s.balance(s.payer), `step ${step}: ${outcome}`).toBe(supply - escrow - bond - paid);
-      for (const { balance, held, paid: out } of states) {
-        expect(out <= balance && held <= balance, `step ${step}: ${outcome}`).toBe(true);
+      expect(await s.balance(s.payer), `step ${step}: ${outcome}`).toBe(supply - held - paid);
+      for (const { balance, held: claimed, paid: out } of states) {
+        expect(out <= balance && claimed <= balance, `step ${step}: ${outcome}`).toBe(true);
       }
     }
+    const challenges = await s.ledger.queryFilter('Challenged', 0);
+    const slashed = challenges.map((log) => (log as EventLog).args.slashed as bigint);
+    expect(lost).toBe(slashed.reduce((sum, amount) => sum + amount - amount / 2n, 0n));
     expect(outcomes.get('no revert')).toBeGreaterThan(steps / 4);
     // How many kinds of refusal come up is left to chance, and to how often it was asked.
     expect(outcomes.size).toBeGreaterThan(Math.min(4, steps / 15));

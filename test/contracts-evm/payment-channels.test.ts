@@ -175,7 +175,6 @@ describe.each(['anvil', 'ethereumjs'] as const)('channels on %s', (engine) => {
       s.terms.token,
       700n,
     );
-    const before = await s.balance(s.payer);
     const until = await later(s, DAY);
     const challenge = async (seq: number, cumulative: bigint, signer = s.device) =>
       s.chain.send(
@@ -199,8 +198,10 @@ describe.each(['anvil', 'ethereumjs'] as const)('channels on %s', (engine) => {
     expect(await revertOf(challenge(6, 300n, s.session))).toBe('WrongSigner');
     const receipt = await challenge(6, 350n);
     expect(await eventOf(receipt, 'Challenged')).toMatchObject({ slashed: 500n, equivocation: false });
-    expect((await s.balance(s.payer)) - before).toBe(500n);
-    expect(Number(receipt.gasUsed)).toBeLessThanOrEqual(70_000);
+    // Half is the payer's, in the escrow; the other half is nobody's.
+    expect((await s.ledger.channelOf!(s.id)).balance).toBe(1250n);
+    expect(await s.escrow()).toBe(1700n);
+    expect(Number(receipt.gasUsed)).toBeLessThanOrEqual(60_000);
     // Refuted receipts cannot be claimed again; acknowledged they can still be paid.
     const stale = s.chain.send(
       s.ledger,
@@ -214,6 +215,25 @@ describe.each(['anvil', 'ethereumjs'] as const)('channels on %s', (engine) => {
     await s.chain.send(s.ledger, s.device, 'settle', [await s.acknowledged(s.statement(6, 350n))]);
     expect(await s.balance(s.provider)).toBe(350n);
     expect((await s.ledger.bondOf!(s.provider.address, s.device.address, s.terms.token)).amount).toBe(200n);
+    const before = await s.balance(s.payer);
+    await s.chain.send(s.ledger, s.payer, 'thaw', s.terms, 10_000n);
+    await s.chain.advance(7 * DAY);
+    await s.chain.send(s.ledger, s.payer, 'withdraw', s.terms);
+    expect((await s.balance(s.payer)) - before).toBe(900n);
+  });
+
+  test('a provider that refutes itself in a channel of its own loses half of what it would save', async () => {
+    const s = await setting(chain());
+    const { device, token } = s.terms;
+    await s.chain.send(s.ledger, s.payer, 'addBond', s.provider.address, device, token, 2000n);
+    await s.deposit(1000n);
+    const until = await later(s, DAY);
+    const head = await s.stated(s.statement(5, 1000n));
+    await s.chain.send(s.ledger, s.device, 'claim', s.terms, head, await s.allowed(1000n, until));
+    await s.chain.send(s.ledger, s.device, 'challenge', s.terms, await s.stated(s.statement(6, 0n)));
+    const { balance } = await s.ledger.channelOf!(s.id);
+    expect(balance - 1000n).toBe(1000n);
+    expect((await s.ledger.bondOf!(s.provider.address, device, token)).amount).toBe(0n);
   });
 
   test('cancel a claim when the device has signed two receipts at one number', async () => {

@@ -87,16 +87,16 @@ export const gasRows: readonly Row[] = [
         const bond = [s.provider.address, s.device.address, s.terms.token, 700n];
         await chain.send(s.ledger, s.payer, 'addBond', ...bond);
         const until = (await chain.now()) + 86_400;
-        const before = await s.balance(s.payer);
         const claimed = await s.stated(s.statement(5, 600n));
         await chain.send(s.ledger, s.device, 'claim', s.terms, claimed, await s.allowed(800n, until));
         const truth = await s.stated(s.statement(6, 350n));
         const { gasUsed } = await chain.send(s.ledger, s.payer, 'challenge', s.terms, truth);
-        const { held } = await s.ledger.channelOf!(s.id);
-        return { gas: Number(gasUsed), held: held as bigint, slashed: (await s.balance(s.payer)) - before };
+        const { held, balance } = await s.ledger.channelOf!(s.id);
+        const { amount } = await s.ledger.bondOf!(s.provider.address, s.device.address, s.terms.token);
+        return { gas: Number(gasUsed), held: held as bigint, won: balance - 1000n, lost: 700n - amount };
       });
       const gas = Math.max(...found.map((one) => one.gas));
-      const right = found.every(({ held, slashed }) => held === 0n && slashed === 500n);
+      const right = found.every(({ held, won, lost }) => held === 0n && lost === 500n && won === 250n);
       return {
         passed: right && gas <= 60_000,
         measured: `${right ? 'cancelled, twice the excess slashed' : 'NOT cancelled or slashed'}, ${whole(gas)} gas`,
