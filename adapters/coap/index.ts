@@ -68,7 +68,7 @@ export function createCoapServer(options: CoapServerOptions): Source & { stats()
         });
       }
       unsubscribe = options.results.subscribe((pipeline, device) => {
-        server.observers.changed(observableKey(pipeline, device));
+        if (server.observers.size > 0) server.observers.changed(observableKey(pipeline, device));
       });
       const bound = server.endpoint.address;
       const shown = host.includes(':') ? `[${host}]` : host;

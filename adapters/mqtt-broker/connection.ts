@@ -16,7 +16,7 @@ import {
   type PublishParts,
   parsePublish,
 } from './guard.ts';
-import type { Publication } from './publication.ts';
+import { EXACTLY_ONCE_WEIGHT, type Publication } from './publication.ts';
 import { type Entry, type Session, UNSENT } from './session.ts';
 import type { TurnShare } from './turn-share.ts';
 
@@ -149,15 +149,18 @@ export class Connection {
       return false;
     }
     if (type === PUBLISH) {
-      this.#host.turn.count();
       const fault = parsePublish(data, start, body, end, this.#host.packetLimits, this.#parts);
       if (fault) {
         this.close('protocol', `PUBLISH: ${fault}`);
         return false;
       }
-      if (this.#parts.qos < 2)
+      if (this.#parts.qos < 2) {
+        this.#host.turn.count();
         this.#host.onPublish(this, this.#parts, data.subarray(this.#parts.payloadStart, end));
-      else this.#toBroker(data, start, end);
+      } else {
+        this.#host.turn.count(EXACTLY_ONCE_WEIGHT);
+        this.#toBroker(data, start, end);
+      }
     } else {
       const fault = checkPacket(data, start, body, end, this.#host.packetLimits);
       if (fault) {

@@ -9,9 +9,6 @@ import type { Sessions } from './sessions.ts';
 import type { StateLog } from './state-log.ts';
 import { isReserved } from './topic.ts';
 
-/** What a publication costs while it waits, beside its payload: its objects here and in the journal's next commit. */
-const PUBLICATION_BYTES = 512;
-
 export interface IngressParts {
   readonly intake: Intake;
   readonly access: AccessControl;
@@ -171,7 +168,7 @@ export class Ingress {
 
   #enter(connection: Connection, publication: Publication): void {
     this.#pending++;
-    connection.pendingBytes += publication.size + PUBLICATION_BYTES;
+    connection.pendingBytes += publication.cost;
     if (connection.pendingTail) connection.pendingTail.next = publication;
     else connection.pendingHead = publication;
     connection.pendingTail = publication;
@@ -225,7 +222,7 @@ export class Ingress {
       const head = connection.pendingHead;
       connection.pendingHead = head.next;
       if (!head.next) connection.pendingTail = null;
-      connection.pendingBytes -= head.size + PUBLICATION_BYTES;
+      connection.pendingBytes -= head.cost;
       this.#finish(head);
     }
     connection.resume();

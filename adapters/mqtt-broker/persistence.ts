@@ -36,6 +36,9 @@ interface Subscription extends SubscriptionOptions {
 /** Marks an entry with the identity under which aedes hands the packet back. */
 const identity = new WeakMap<Entry, { brokerId: string | undefined; brokerCounter: number | undefined }>();
 
+/** Asked of each new QoS 2 message, and nobody looks at it: a trace of the stack each time costs more than the message. */
+const NO_SUCH_PACKET = new Error('no such packet');
+
 /**
  * The broker's state in the form aedes asks for (the contract of aedes-persistence 11). Every promise resolves when the
  * change it stands for is durable, except where nothing is lost by a crash.
@@ -194,15 +197,14 @@ export class Persistence {
 
   async incomingGetPacket(client: ClientLike, packet: PacketLike): Promise<PacketLike> {
     const state = this.sessions.incoming(client).incoming.get(packet.messageId ?? -1);
-    if (state?.kind !== 'held') throw new Error('no such packet');
+    if (state?.kind !== 'held') throw NO_SUCH_PACKET;
     return (state.packet as PacketLike | null) ?? { messageId: packet.messageId };
   }
 
   /** PUBREL: must be durable before PUBCOMP, else the identifier's next use would be taken for a repetition. */
   async incomingDelPacket(client: ClientLike, packet: PacketLike): Promise<void> {
     const session = this.sessions.incoming(client);
-    if (packet.messageId === undefined || !session.incoming.delete(packet.messageId))
-      throw new Error('no such packet');
+    if (packet.messageId === undefined || !session.incoming.delete(packet.messageId)) throw NO_SUCH_PACKET;
     if (this.sessions.hold(session, packet.messageId, false)) await this.#log.durable();
   }
 

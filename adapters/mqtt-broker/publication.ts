@@ -4,6 +4,11 @@ import type { ModuleOp } from '../../gateway/store/types.ts';
 import type { Connection } from './connection.ts';
 import type { Queued } from './sessions.ts';
 
+/** What a publication costs while it waits, beside its payload: its objects here and in the journal's next commit. */
+const PUBLICATION_BYTES = 512;
+/** A QoS 2 message is a transaction of its own and four packets: it counts as so many others where shares are measured. */
+export const EXACTLY_ONCE_WEIGHT = 8;
+
 /** What became of a publication: it may be acknowledged and handed on, or it must not be. */
 export type Outcome = 'taken' | 'refused';
 
@@ -29,8 +34,8 @@ export class Publication implements Inbound {
   payload: Buffer;
   /** Whether a connected client wanted it when it came. */
   wanted = true;
-  /** Of the payload, in bytes; also when it was let go of. */
-  readonly size: number;
+  /** Its share of what its connection may have waiting, in bytes. */
+  readonly cost: number;
   readonly qos: 0 | 1 | 2;
   readonly retain: boolean;
   readonly packetId: number;
@@ -53,7 +58,7 @@ export class Publication implements Inbound {
     this.principal = principal ?? undefined;
     this.address = message.topic;
     this.payload = payload;
-    this.size = payload.length;
+    this.cost = payload.length + PUBLICATION_BYTES * (message.qos === 2 ? EXACTLY_ONCE_WEIGHT : 1);
     this.qos = message.qos;
     this.retain = message.retain;
     this.packetId = message.packetId;

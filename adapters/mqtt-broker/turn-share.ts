@@ -21,8 +21,10 @@ export class TurnShare {
     return this.#taken >= this.#messages;
   }
 
-  count(): void {
-    if (this.#taken++ === 0) setImmediate(this.#next);
+  /** @param weight how many ordinary messages it counts as */
+  count(weight = 1): void {
+    if (this.#taken === 0) setImmediate(this.#next);
+    this.#taken += weight;
   }
 
   /** `resume` is called in a later turn, in the order of the calls. */
