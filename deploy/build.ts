@@ -6,6 +6,7 @@ import { spawnSync } from 'node:child_process';
 import { cpSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { buildPalette } from '../flows/palette/build.mts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const dist = join(root, 'dist');
@@ -30,3 +31,8 @@ for (const folder of SOURCES) {
   });
 }
 cpSync(join(root, 'package.json'), join(dist, 'package.json'));
+
+// The nodes of the flow editor are a package of their own.
+buildPalette();
+for (const part of ['package.json', 'dist', 'resources', 'examples'])
+  cpSync(join(root, 'flows/palette', part), join(dist, 'flows/palette', part), { recursive: true });

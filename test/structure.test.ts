@@ -16,7 +16,9 @@ const listed = execFileSync('git', ['ls-files', '--cached', '--others', '--exclu
 const files = listed
   .split('\n')
   .filter((file) => !/^(?:node_modules)?$/.test(file) && existsSync(join(root, file)));
-const sources = files.filter((file) => /^(gateway|adapters|models|deploy)\/.*\.ts$/.test(file));
+const sources = files.filter((file) =>
+  /^(gateway|adapters|models|deploy|flows\/host)\/.*\.ts$/.test(file),
+);
 const text = (file: string): string => readFileSync(join(root, file), 'utf8');
 
 /** `gateway/store`, `adapters/coap`, `gateway/gateway.ts`: a folder of the second level or a file of the first. */
@@ -57,6 +59,18 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   'gateway/billing': [...CORE, ...BESIDE, 'gateway/html'],
   'gateway/payer': [...CORE, 'gateway/billing', 'gateway/system/backoff.ts'],
   'gateway/security': [...CORE, 'gateway/config', 'gateway/system', 'gateway/ingest/router.ts'],
+  // Both sides of the line to the flows host read the same lines; it is built by nobody else.
+  'gateway/flows': [
+    ...CORE,
+    ...BESIDE,
+    'gateway/security',
+    'flows/host/lines.ts',
+    'flows/host/protocol.ts',
+    'flows/host/main.ts',
+    'flows/palette',
+  ],
+  // The same nodes work in anybody's Node-RED.
+  'flows/host': [],
   'gateway/http': [...CORE, 'gateway/config'],
   'gateway/html': [],
   'gateway/directory': [...CORE, 'gateway/billing/formats'],
@@ -124,7 +138,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   'models/multivariate-anomaly': ['models/training'],
   'deploy/demo': ['gateway', 'models', 'adapters/devchain'],
   'deploy/contracts': ['test/contracts-evm'],
-  'deploy/build.ts': [],
+  'deploy/build.ts': ['flows/palette/build.mts'],
 };
 
 const SPECIFIER = /(?:\bfrom\s+|\bimport\s+|\bimport\(\s*|\bnew URL\(\s*)(['"`])(\.{1,2}\/[^'"`]+)\1/g;

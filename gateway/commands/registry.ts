@@ -55,6 +55,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     'model bundles and their versions: add, verify, sign, promote, rollback …',
     async () => (await import('./models.ts')).models,
   ),
+  entry(
+    'flows',
+    'Node-RED flows: status, list, show, restore, restart',
+    async () => (await import('./flows.ts')).flows,
+  ),
   entry('replay', 'feed recorded data through a real door', async () => (await import('./replay.ts')).replay),
   entry(
     'audit',
