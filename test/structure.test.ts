@@ -59,14 +59,13 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   'gateway/billing': [...CORE, ...BESIDE, 'gateway/html'],
   'gateway/payer': [...CORE, 'gateway/billing', 'gateway/system/backoff.ts'],
   'gateway/security': [...CORE, 'gateway/config', 'gateway/system', 'gateway/ingest/router.ts'],
-  // Both sides of the line to the flows host read the same lines; it is built by nobody else.
+  // Both sides of the line to the flows host read the same lines.
   'gateway/flows': [
     ...CORE,
     ...BESIDE,
     'gateway/security',
     'flows/host/lines.ts',
     'flows/host/protocol.ts',
-    'flows/host/main.ts',
     'flows/palette',
   ],
   // The same nodes work in anybody's Node-RED.
