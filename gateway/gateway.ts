@@ -14,6 +14,7 @@ import { ownGateway } from './flows/address.ts';
 import { LazyFlows } from './flows/lazy.ts';
 import { flowRoutes } from './http/api/flows.ts';
 import {
+  channelRoutes,
   createHttpServer,
   feedRoutes,
   type HttpServer,
@@ -28,7 +29,13 @@ import type { Clock } from './ports/clock.ts';
 import type { Log } from './ports/log.ts';
 import type { ResultFeed } from './ports/results.ts';
 import { createAccess, publishLocalApi, withdrawLocalApi } from './security/index.ts';
-import { createServing, MqttRequests, SERVING_MODULE, type ServingService } from './serving/index.ts';
+import {
+  ChannelTopics,
+  createServing,
+  MqttRequests,
+  SERVING_MODULE,
+  type ServingService,
+} from './serving/index.ts';
 import { openStore } from './store/store.ts';
 import type { Store } from './store/types.ts';
 import { createAlarmStream } from './system/alarm-stream.ts';
@@ -103,6 +110,7 @@ export function createGateway({ config, log, clock: given }: GatewayOptions): Ga
     intake,
     access,
     serving: () => serving,
+    channels: () => channelTopics,
     replyTopics: config.serving.replyTopics,
   });
   const broker = createMqttDoor({ ...common, intake: requests, access, store });
@@ -118,6 +126,12 @@ export function createGateway({ config, log, clock: given }: GatewayOptions): Ga
     version: version(),
     list: () => inference.list(),
     ready: () => views.health().ready,
+  });
+  const channelTopics = new ChannelTopics({
+    ...common,
+    channels: billing.channels,
+    publisher: broker,
+    store,
   });
   const pipelines = createPipelines({
     ...common,
@@ -174,6 +188,7 @@ export function createGateway({ config, log, clock: given }: GatewayOptions): Ga
     alarmAdmin: alarmStream,
     routes: [
       ...feedRoutes(createFeed({ config, store, readingStreams, clock })),
+      ...channelRoutes(billing.channels),
       ...flowRoutes(() => flows.running),
     ],
     flows,
@@ -191,6 +206,7 @@ export function createGateway({ config, log, clock: given }: GatewayOptions): Ga
       status.first,
       alarmStream,
       coap,
+      channelTopics,
       named('billing', billing),
       named('inference', inference),
       named('serving', serving),

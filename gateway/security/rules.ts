@@ -4,10 +4,15 @@ import { Router } from '../ingest/router.ts';
 import type { DeviceRole } from './identity-file.ts';
 
 /** Topics below `aimx/` that clients may write; all others are the gateway's own. */
-const WRITABLE_OWN = ['s', 'infer'];
+const WRITABLE_OWN = ['s', 'infer', 'channel'];
+
+/** A payer's words on one channel; what they are worth is decided by their signature. */
+const WORD = /^aimx\/channel\/0x[0-9a-f]{64}\/(ceiling|ack)$/i;
+/** What the gateway says about one channel, to whoever knows its id. */
+const CHANNEL = /^aimx\/channel\/0x[0-9a-f]{64}\/(state|head|\+)$/i;
 
 /** What a device must not see of others, even where a wildcard of a stream would let it. */
-const PRIVATE: readonly Pattern[] = ['reply', 'infer', 'alarm'].map((kind) => ({
+const PRIVATE: readonly Pattern[] = ['reply', 'infer', 'alarm', 'channel'].map((kind) => ({
   levels: ['aimx', kind, '#'],
   captures: [],
 }));
@@ -51,6 +56,7 @@ export class AccessRules {
     if (topic === '' || topic.startsWith('$') || /[+#\0]/.test(topic)) return false;
     const levels = topic.split('/');
     if (levels[0] === 'aimx' && !WRITABLE_OWN.includes(levels[1] ?? '')) return false;
+    if (levels[0] === 'aimx' && levels[1] === 'channel') return WORD.test(topic);
     if (asker.role === 'integrator') return true;
     if (levels[0] === 'aimx' && levels[1] === 'infer') return levels.length > 2;
     return this.#ownReading(asker.name, topic);
@@ -77,7 +83,7 @@ export class AccessRules {
     if (!('pattern' in parsed)) return false;
     const { levels } = parsed.pattern;
     if (levels[0] === 'aimx' && levels[1] === 'result') return true;
-    if (inner === 'aimx/status') return true;
+    if (inner === 'aimx/status' || CHANNEL.test(inner)) return true;
     if (PRIVATE.some((own) => overlap(own, parsed.pattern))) return false;
     return this.#filters.some((own) => own.includes('{device}') && covers(bind(own, asker.name), levels));
   }

@@ -3,6 +3,7 @@ import { Catalog, type CatalogParts } from './catalog.ts';
 import type { ServingParts } from './parts.ts';
 import { InferenceService } from './service.ts';
 
+export { ChannelTopics } from './channel-topics.ts';
 export { MqttRequests } from './mqtt-requests.ts';
 
 /** The file whose `storeModule` keeps the ledger of requests. */

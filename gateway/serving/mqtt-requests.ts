@@ -2,6 +2,7 @@ import type { GatewayError } from '../errors.ts';
 import type { AccessControl, Principal } from '../ports/access.ts';
 import type { InferenceCall, ReplyRoute, Serving } from '../ports/serving.ts';
 import type { Disposition, Inbound, Intake } from '../ports/source.ts';
+import { type ChannelTopics, isChannelTopic } from './channel-topics.ts';
 
 const PREFIX = 'aimx/infer/';
 const OWN = 'aimx/';
@@ -13,6 +14,7 @@ export interface MqttRequestsParts {
   readonly access: Pick<AccessControl, 'maySubscribe'>;
   /** Asked for with the first request: doors are made before what works behind them. */
   readonly serving: () => Serving;
+  readonly channels: () => Pick<ChannelTopics, 'offer'>;
   /** Filters of topics to which answers for clients without a principal (of an external broker) may go. */
   readonly replyTopics: readonly string[];
 }
@@ -35,11 +37,14 @@ export class MqttRequests implements Intake {
   }
 
   routes(door: string, address: string): boolean {
-    return isRequest(door, address) || this.#parts.intake.routes(door, address);
+    return (
+      isRequest(door, address) || isChannelTopic(door, address) || this.#parts.intake.routes(door, address)
+    );
   }
 
   offer<M extends Inbound>(message: M, done: (disposition: Disposition, message: M) => void): void {
     if (isRequest(message.door, message.address)) this.#request(message, done);
+    else if (isChannelTopic(message.door, message.address)) this.#parts.channels().offer(message, done);
     else this.#parts.intake.offer(message, done);
   }
 
