@@ -20,7 +20,13 @@ export { acceptedTariffs, acceptTariff } from './books/tariffs.ts';
 export { planDeposit } from './chain/deposit.ts';
 export { paymentRound } from './chain/payments.ts';
 export { watchChannel } from './chain/watch.ts';
-export { type Accepted, checkReceipt, type OwnRequest, type Standing } from './check/receipt.ts';
+export {
+  type Accepted,
+  type CheckContext,
+  checkReceipt,
+  type OwnRequest,
+  type Standing,
+} from './check/receipt.ts';
 export type { RefusalCode, Refused } from './check/refusal.ts';
 export { type Asked, Desk, type DeskOptions, type DeskParts } from './desk.ts';
 export { advance, receive, receiveHead } from './intake.ts';

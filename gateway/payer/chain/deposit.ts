@@ -38,8 +38,12 @@ export async function planDeposit(
 ): Promise<string> {
   const { terms } = readChannel(books, channelId);
   const key = `deposit/${randomUUID()}`;
+  const looked = await escrow.look(channelId, terms);
+  if (!looked.ok) throw new GatewayError('PAYER_CHAIN', `The chain cannot be asked: ${looked.reason}`);
+  // By the chain's clock: this machine's may be wrong.
+  const { time } = looked.value;
   const permitted =
-    how === 'approve' ? undefined : await permitFor(escrow, wallet, terms.token, amount, now());
+    how === 'approve' ? undefined : await permitFor(escrow, wallet, terms.token, amount, time);
   if (permitted) {
     planPayment(books, channelId, key, { kind: 'permit-deposit', terms, amount, ...permitted }, now());
     return key;
@@ -60,12 +64,12 @@ async function permitFor(
   wallet: Signer,
   token: string,
   value: bigint,
-  now: number,
+  time: number,
 ): Promise<{ readonly deadline: number; readonly permit: Uint8Array } | undefined> {
   const state = await escrow.permitState(token, wallet.address);
   if (!state.ok) throw new GatewayError('PAYER_CHAIN', `The chain cannot be asked: ${state.reason}`);
   if (!state.value) return undefined;
-  const deadline = Math.floor(now / 1000) + PERMIT_VALID_S;
+  const deadline = time + PERMIT_VALID_S;
   const { separator, nonce } = state.value;
   const permit = { owner: wallet.address, spender: escrow.ledger, value, nonce, deadline };
   return { deadline, permit: wallet.sign(digest(separator, hashStruct('Permit', PERMIT, permit))) };
