@@ -40,6 +40,10 @@ export const ERROR_CODES = {
   // HTTP
   HTTP_LISTEN:
     'Free the port, or set listen.http.port to another one; `aimx-gateway doctor` shows who has it.',
+  // settings
+  SETTINGS_MATCH: 'Read the settings first and send their ETag as If-Match, so that no change of others is lost.',
+  SETTINGS_CHANGED: 'Read the settings again, make the change in the new text, and save that.',
+  SETTINGS_WRITE: 'Let the user of the gateway write the file and its folder, or edit it by hand.',
   HTTP_BUSY: 'Wait a moment and ask again, or ask for a shorter period.',
   HTTP_REQUEST: 'See /api/v1/openapi.json for what this interface takes.',
   NOT_FOUND: 'See /api/v1/openapi.json for what there is.',

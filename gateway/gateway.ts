@@ -18,6 +18,7 @@ import {
   createHttpServer,
   feedRoutes,
   type HttpServer,
+  settingsRoutes,
   type UpgradeHandler,
   type Views,
 } from './http/index.ts';
@@ -36,6 +37,7 @@ import {
   SERVING_MODULE,
   type ServingService,
 } from './serving/index.ts';
+import { createSettings } from './settings/index.ts';
 import { openStore } from './store/store.ts';
 import type { Store } from './store/types.ts';
 import { createAlarmStream } from './system/alarm-stream.ts';
@@ -54,6 +56,10 @@ export interface GatewayOptions {
   readonly config: Config;
   readonly log: Log;
   readonly clock?: Clock;
+  /** Path of gateway.yaml; absent: settings are neither shown nor changed. */
+  readonly file?: string;
+  /** Stops this gateway and starts one with the saved settings; absent: only whoever started the process can. */
+  readonly restart?: () => void;
 }
 
 /** A whole gateway in this process. `stop` finishes what was acknowledged; it may follow a failed start. */
@@ -71,9 +77,11 @@ export interface Gateway extends Part {
  * the order in which they start, and in reverse stop: the store first, the doors before what works behind them,
  * because from the store's start on whatever comes in is kept.
  */
-export function createGateway({ config, log, clock: given }: GatewayOptions): Gateway {
+export function createGateway({ config, log, clock: given, file, restart }: GatewayOptions): Gateway {
   const { dataDir } = config.gateway;
   const known = { value: 0 };
+  /** The newest saved settings: of these some take effect at once. */
+  let saved = config;
   const clock = given ?? systemClock(known);
   const board = createAlarms(log.child('alarm'));
   const common = { config, clock, log, alarms: board };
@@ -158,6 +166,7 @@ export function createGateway({ config, log, clock: given }: GatewayOptions): Ga
   const views = createViews({
     ...common,
     alarmLog: alarmStream.log,
+    location: () => saved.gateway.location,
     store,
     readingStreams,
     intake,
@@ -179,6 +188,17 @@ export function createGateway({ config, log, clock: given }: GatewayOptions): Ga
     dataDir,
     own: () => ownGateway(config, broker.addresses, http.addresses, access.flowsToken),
   });
+  const settings =
+    file === undefined
+      ? undefined
+      : createSettings({
+          file,
+          running: config,
+          models: () => inference.list().map(({ name, version: of }) => ({ name, version: of })),
+          saved: (next) => {
+            saved = next;
+          },
+        });
   const http = createHttpServer({
     ...common,
     views,
@@ -190,6 +210,7 @@ export function createGateway({ config, log, clock: given }: GatewayOptions): Ga
       ...feedRoutes(createFeed({ config, store, readingStreams, clock })),
       ...channelRoutes(billing.channels),
       ...flowRoutes(() => flows.running),
+      ...(settings ? settingsRoutes(settings, restart) : []),
     ],
     flows,
     readings: { intake, access },

@@ -16,9 +16,7 @@ const listed = execFileSync('git', ['ls-files', '--cached', '--others', '--exclu
 const files = listed
   .split('\n')
   .filter((file) => !/^(?:node_modules)?$/.test(file) && existsSync(join(root, file)));
-const sources = files.filter((file) =>
-  /^(gateway|adapters|models|deploy|flows\/host)\/.*\.ts$/.test(file),
-);
+const sources = files.filter((file) => /^(gateway|adapters|models|deploy|flows\/host)\/.*\.ts$/.test(file));
 const text = (file: string): string => readFileSync(join(root, file), 'utf8');
 
 /** `gateway/store`, `adapters/coap`, `gateway/gateway.ts`: a folder of the second level or a file of the first. */
@@ -75,15 +73,18 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   'gateway/directory': [...CORE, 'gateway/billing/formats'],
   'gateway/benchmark': [...CORE, 'gateway/billing', 'gateway/html', 'gateway/inference'],
   'gateway/replay': [...CORE, 'gateway/config', 'gateway/ingest'],
+  'gateway/settings': ['gateway/errors.ts', 'gateway/config', 'gateway/system/files.ts', 'gateway/http'],
   'gateway/views': [
     ...CORE,
     ...BESIDE,
+    'gateway/benchmark',
     'gateway/billing',
     'gateway/http',
     'gateway/inference',
     'gateway/ingest',
     'gateway/pipeline',
     'gateway/security',
+    'gateway/stream/condition.ts',
     'gateway/upstream',
   ],
   // Recipes and seeded numbers; what a bundle exports is loaded from its own file.

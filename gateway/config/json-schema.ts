@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { Path } from './issues.ts';
 import { configSchema } from './schema.ts';
+import { DESCRIPTIONS, needsRestart, titleOf } from './words.ts';
 
 /** The part of JSON Schema (2020-12) that zod writes for our schema. */
 export interface JsonSchema {
@@ -16,13 +17,44 @@ export interface JsonSchema {
 
 let generated: JsonSchema | undefined;
 
-/** JSON Schema of gateway.yaml as people write it (before defaults), for editors: `check --schema`. */
+/**
+ * JSON Schema of gateway.yaml as people write it (before defaults), for editors: `check --schema`. Each setting has a
+ * title, a description, its default where it has one, and `x-needs-restart`.
+ */
 export function configJsonSchema(): JsonSchema {
   generated ??= {
-    ...(z.toJSONSchema(configSchema, { io: 'input' }) as JsonSchema),
+    ...withWords(z.toJSONSchema(configSchema, { io: 'input' }) as JsonSchema, ''),
     title: 'gateway.yaml of the AIMX edge gateway',
   };
   return generated;
+}
+
+function withWords(schema: JsonSchema, path: string): JsonSchema {
+  const { properties, additionalProperties, items, anyOf } = schema;
+  const below = (key: string): string => (path === '' ? key : `${path}.${key}`);
+  return {
+    ...schema,
+    ...(properties && {
+      properties: Object.fromEntries(
+        Object.entries(properties).map(([key, child]) => [key, setting(child, key, below(key))]),
+      ),
+    }),
+    ...(typeof additionalProperties === 'object' && {
+      additionalProperties: withWords(additionalProperties, below('*')),
+    }),
+    ...(items && { items: withWords(items, `${path}[]`) }),
+    ...(anyOf && { anyOf: anyOf.map((option) => withWords(option, path)) }),
+  };
+}
+
+function setting(schema: JsonSchema, key: string, path: string): JsonSchema {
+  const description = schema.description ?? DESCRIPTIONS[path];
+  return {
+    title: titleOf(key),
+    ...(description === undefined ? {} : { description }),
+    'x-needs-restart': needsRestart(path),
+    ...withWords(schema, path),
+  };
 }
 
 /** The schemas that may apply at `path`: several where the configuration has alternatives. */

@@ -41,6 +41,13 @@ export type {
   ReceiptsQuery,
   ReceiptView,
 } from './api/schemas/receipts.ts';
+export type {
+  SettingsChange,
+  SettingsCheck,
+  SettingsIssue,
+  SettingsSaved,
+  SettingsView,
+} from './api/schemas/settings.ts';
 export type { AuditView, HealthView, RejectedView, StatusView } from './api/schemas/status.ts';
 export type {
   AnomalyView,

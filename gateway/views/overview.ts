@@ -26,7 +26,7 @@ export function overviewOf(
     state: status.state,
     startedAt: status.startedAt,
     now: status.now,
-    location: parts.config.gateway.location ?? null,
+    location: parts.location() ?? null,
     parts: healthOf(parts, status),
     in: {
       perSecond: input.at(-1) ?? 0,

@@ -21,6 +21,8 @@ export interface ViewParts {
   readonly alarms: Alarms;
   /** What alarms there were. */
   readonly alarmLog: AlarmLog;
+  /** Where the gateway stands, as it was saved last. */
+  readonly location: () => Config['gateway']['location'];
   readonly store: Store;
   readonly readingStreams: ReadonlyMap<string, JournalStream<ReadingValue>>;
   readonly intake: { stats(): IntakeStats };
