@@ -1,4 +1,4 @@
-import { chmodSync, chownSync, lstatSync, readdirSync, readFileSync } from 'node:fs';
+import { chmodSync, chownSync, lstatSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { GatewayError } from '../errors.ts';
 
@@ -25,6 +25,24 @@ export function hostUser(name: string): HostUser | undefined {
     received: name,
     expected: 'a user of this machine that is not root',
   });
+}
+
+/**
+ * That the user can reach what it needs: its program and its folder may lie in a folder that only root may enter.
+ * @throws GatewayError FLOWS_USER
+ */
+export function requireReach(user: HostUser, paths: readonly string[]): void {
+  for (const path of paths) {
+    for (let folder = dirname(path); folder !== dirname(folder); folder = dirname(folder)) {
+      const { mode, uid, gid } = statSync(folder);
+      const may = uid === user.uid ? 0o100 : gid === user.gid ? 0o010 : 0o001;
+      if ((mode & may) !== 0) continue;
+      throw new GatewayError('FLOWS_USER', `flows run as ${user.name}, who cannot reach ${folder}`, {
+        received: folder,
+        fix: `Start the gateway as a user who is not root, or let others pass through ${folder} (chmod o+x).`,
+      });
+    }
+  }
 }
 
 /**

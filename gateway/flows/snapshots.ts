@@ -93,15 +93,16 @@ export class Snapshots {
 
   /** Adds what was deployed, unless it is what runs already. */
   async add(flows: string, credentials: string, author: string): Promise<Snapshot> {
-    const sha256 = createHash('sha256').update(flows).update('\0').update(credentials).digest('hex');
+    const parsed: unknown = JSON.parse(flows);
+    const locked = parse(credentials);
+    const sha256 = shaOf(parsed, locked);
     const same = this.current;
     if (same?.sha256 === sha256) return same;
     const id = (this.#list.at(-1)?.id ?? 0) + 1;
     const at = this.#clock.now();
     const by = author.slice(0, LONGEST_AUTHOR);
-    const parsed: unknown = JSON.parse(flows);
     const nodes = Array.isArray(parsed) ? parsed.length : 0;
-    const text = JSON.stringify({ id, at, author: by, flows: parsed, credentials: parse(credentials) });
+    const text = JSON.stringify({ id, at, author: by, flows: parsed, credentials: locked });
     await replaceFile(this.#fileOf(id), text);
     const made = {
       id,
@@ -165,11 +166,7 @@ export class Snapshots {
       const read = contentSchema.safeParse(parse(text));
       if (!read.success) continue;
       const { id, at, author, flows, credentials } = read.data;
-      const sha256 = createHash('sha256')
-        .update(JSON.stringify(flows, null, 1))
-        .update('\0')
-        .update(JSON.stringify(credentials))
-        .digest('hex');
+      const sha256 = shaOf(flows, credentials);
       const bytes = Buffer.byteLength(text);
       this.#list.push({ id, at, author, nodes: flows.length, bytes, sha256, good: null, failed: null });
     }
@@ -189,6 +186,11 @@ export class Snapshots {
     return join(this.#folder, `${id}.json`);
   }
 }
+
+const shaOf = (flows: unknown, credentials: unknown): string =>
+  createHash('sha256')
+    .update(JSON.stringify([flows, credentials]))
+    .digest('hex');
 
 function parse(text: string): unknown {
   try {

@@ -4,6 +4,8 @@ import { fileURLToPath } from 'node:url';
 import type { HostUser } from './host-user.ts';
 
 const HOST = import.meta.url.endsWith('.ts') ? '../../flows/host/main.ts' : '../../flows/host/main.js';
+/** The file that the process runs. */
+export const HOST_PROGRAM = fileURLToPath(new URL(HOST, import.meta.url));
 
 /** What the host needs of the environment; the rest, which may hold secrets, stays here. */
 const PASSED_ON = ['PATH', 'LANG', 'LC_ALL', 'TZ', 'NODE_EXTRA_CA_CERTS'] as const;
@@ -16,8 +18,12 @@ const EXPENDABLE = 'echo 800 >/proc/self/oom_score_adj 2>/dev/null; exec "$@"';
  * without end. On descriptors 3 and 4 it talks to us. It yields the processor to the data path.
  */
 export function spawnFlowsHost(heapMiB: number, home: string, user: HostUser | undefined): ChildProcess {
-  const script = fileURLToPath(new URL(HOST, import.meta.url));
-  const command = [process.execPath, `--max-old-space-size=${heapMiB}`, '--max-semi-space-size=4', script];
+  const command = [
+    process.execPath,
+    `--max-old-space-size=${heapMiB}`,
+    '--max-semi-space-size=4',
+    HOST_PROGRAM,
+  ];
   const options: SpawnOptions = {
     cwd: home,
     env: environment(home),

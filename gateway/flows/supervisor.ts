@@ -10,10 +10,10 @@ import type { Log } from '../ports/log.ts';
 import { newSecret } from '../security/secrets.ts';
 import { Backoff } from '../system/backoff.ts';
 import { type HostEnd, HostProcess } from './host-process.ts';
-import { grantFolder, type HostUser, hostUser, ownFolder } from './host-user.ts';
+import { grantFolder, type HostUser, hostUser, ownFolder, requireReach } from './host-user.ts';
 import { paletteFolder } from './palette.ts';
 import type { HostDoor } from './proxy.ts';
-import { spawnFlowsHost } from './spawn-host.ts';
+import { HOST_PROGRAM, spawnFlowsHost } from './spawn-host.ts';
 import type { FlowVault } from './vault.ts';
 import { CrashLoop, endText, findNode, nodeText } from './verdict.ts';
 
@@ -99,6 +99,7 @@ export class Supervisor {
     mkdirSync(home, { recursive: true, mode: 0o700 });
     if (this.#user) {
       grantFolder(dataDir, home, this.#user);
+      requireReach(this.#user, [process.execPath, HOST_PROGRAM, home]);
       ownFolder(this.#runFolder, this.#user);
     }
     this.#launch();

@@ -31,7 +31,7 @@ export async function flowsRoutes(
   app.setErrorHandler((error, request, reply) => {
     const page = request.method === 'GET' && request.headers.accept?.includes('text/html') === true;
     if (page && error instanceof GatewayError && error.code === 'UNAUTHORIZED')
-      return reply.redirect('/#/login', 303);
+      return reply.redirect('/#/login?back=flows', 303);
     throw error;
   });
   app.all('/*', async (request, reply) => {

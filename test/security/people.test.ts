@@ -4,35 +4,23 @@ import { describe, expect, it } from 'vitest';
 import { parseConfig } from '../../gateway/config/index.ts';
 import { createAccess } from '../../gateway/security/index.ts';
 import { choosePassword } from '../../gateway/security/passwords.ts';
-import { type StoredSecret, verifySecret } from '../../gateway/security/secrets.ts';
+import { verifySecret } from '../../gateway/security/secrets.ts';
 import { placeOf } from '../../gateway/security/throttle.ts';
 import { manualClock } from '../support/clock.ts';
 import { recordingLog } from '../support/log.ts';
+import { cheapPassword } from '../support/people.ts';
 import { temporaryFolder } from '../support/tmp.ts';
 
 const { config } = parseConfig('', '/x/gateway.yaml');
 const HOUR = 3_600_000;
 
-/** A password that costs next to nothing to check, of another cost than ours: what a file says is what counts. */
-async function cheap(password: string): Promise<StoredSecret> {
-  const { scryptSync, randomBytes } = await import('node:crypto');
-  const salt = randomBytes(16);
-  const hash = scryptSync(password, salt, 32, { N: 1024, r: 1, p: 1 });
-  return {
-    kind: 'scrypt',
-    n: 1024,
-    r: 1,
-    p: 1,
-    salt: salt.toString('base64url'),
-    hash: hash.toString('base64url'),
-  };
-}
-
 async function setUp(dataDir = temporaryFolder(), clock = manualClock()) {
   const log = recordingLog();
   const access = createAccess({ config, dataDir, clock, log });
-  if (!access.identities.person('ann')) access.identities.addPerson('ann', 'admin', await cheap('right'), 0);
-  if (!access.identities.person('bob')) access.identities.addPerson('bob', 'viewer', await cheap('right'), 0);
+  if (!access.identities.person('ann'))
+    access.identities.addPerson('ann', 'admin', cheapPassword('right'), 0);
+  if (!access.identities.person('bob'))
+    access.identities.addPerson('bob', 'viewer', cheapPassword('right'), 0);
   const login = async (name = 'ann', peer = '10.0.0.1', password = 'right'): Promise<string> => {
     const answer = await access.login(name, password, peer);
     return answer === null ? 'wrong' : answer === 'throttled' ? 'throttled' : answer.token;
@@ -53,10 +41,10 @@ describe('a session', () => {
     access.logout(one);
     expect(access.session(one)).toBeUndefined();
     expect(access.session(two)).toBeDefined();
-    access.identities.changePassword('ann', await cheap('other'));
+    access.identities.changePassword('ann', cheapPassword('other'));
     expect(access.session(two)).toBeUndefined();
     access.identities.removePerson('bob');
-    access.identities.addPerson('bob', 'admin', await cheap('right'), 1);
+    access.identities.addPerson('bob', 'admin', cheapPassword('right'), 1);
     expect(access.session(three)).toBeUndefined();
   });
 
