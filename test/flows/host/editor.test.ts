@@ -186,7 +186,7 @@ describe.skipIf(missing !== undefined)('the flow editor', () => {
       headers: { ...as('ann'), 'content-type': 'application/json' },
       body: JSON.stringify({ module: 'node-red-contrib-anything' }),
     });
-    expect(install.status).toBe(400);
+    expect(install.status).toBe(404);
     const telemetry = await fetch(`${base}/flows/settings/user`, {
       method: 'POST',
       headers: { ...as('ann'), 'content-type': 'application/json' },
