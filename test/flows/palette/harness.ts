@@ -48,9 +48,13 @@ export const CONFIG = {
   aggregates: [{ from: 'temps', every: '1s', stats: ['count', 'mean'], by: 'arrival' }],
 };
 
-/** A gateway in a process of its own. */
-export async function startGateway(config: object = CONFIG): Promise<GatewayProcess & { remove(): void }> {
+/** A gateway in a process of its own. @param prepare gets its folder before it starts */
+export async function startGateway(
+  config: object = CONFIG,
+  prepare: (folder: string) => void = () => {},
+): Promise<GatewayProcess & { remove(): void }> {
   const { folder, remove } = keptFolder();
+  prepare(folder);
   const ports = await freePorts();
   writeConfig(folder, ports, config as Record<string, unknown>);
   return { ...(await startGatewayProcess(folder, ports)), remove };

@@ -9,6 +9,9 @@ interface ReadingOutConfig extends NodeConfig {
   /** Empty: `msg.device`. */
   readonly device: string;
   readonly qos: string;
+  /** Another topic, with `{device}`, such as that of a command; empty: the stream's. */
+  readonly topic?: string;
+  readonly retain?: boolean;
 }
 
 /** Readings out of a flow into the journal of the gateway. A message is done when the gateway has stored it. */
@@ -27,7 +30,10 @@ export default function register(red: Red): void {
       };
       try {
         const payload = toPayload(message.payload);
-        client.link.publish({ topic: topicOf(config, message), payload, qos, retain: false }, end);
+        client.link.publish(
+          { topic: topicOf(config, message), payload, qos, retain: config.retain === true },
+          end,
+        );
       } catch (cause) {
         end(asError(cause));
       }
@@ -36,8 +42,10 @@ export default function register(red: Red): void {
 }
 
 /** @throws RangeError without a stream or a device */
-function topicOf({ stream, device }: ReadingOutConfig, message: Message): string {
-  const toStream = stream || (typeof message.stream === 'string' ? message.stream : '');
+function topicOf({ stream, device, topic }: ReadingOutConfig, message: Message): string {
   const ofDevice = device || (typeof message.device === 'string' ? message.device : '');
+  if (topic)
+    return topic.includes('{device}') ? topic.replaceAll('{device}', level(ofDevice, 'device')) : topic;
+  const toStream = stream || (typeof message.stream === 'string' ? message.stream : '');
   return `aimx/s/${level(toStream, 'stream')}/${level(ofDevice, 'device')}`;
 }

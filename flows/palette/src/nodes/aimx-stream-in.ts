@@ -3,7 +3,7 @@ import { deviceIn, filterOf } from '../gateway/topics.ts';
 import type { FlowNode, NodeConfig, Red } from '../red.ts';
 import { type Attached, attach } from './common/attach.ts';
 import { follow, type StartChoice } from './common/follow.ts';
-import { fromPayload } from './common/payload.ts';
+import { type Format, fromPayload } from './common/payload.ts';
 
 interface StreamInConfig extends NodeConfig {
   readonly stream: string;
@@ -13,6 +13,8 @@ interface StreamInConfig extends NodeConfig {
   readonly start: StartChoice;
   /** Of `messages`: template of the topic; default `aimx/s/<stream>/{device}`. */
   readonly topic: string;
+  /** Of `messages`: what the payload is; default `auto`. */
+  readonly format?: Format;
   /** Of `readings`: the one field that is the payload; empty: all. */
   readonly field: string;
 }
@@ -56,7 +58,15 @@ function fromMessages(node: FlowNode, { client, line, onClose }: Attached, confi
       {
         message: ({ topic, payload, qos, retain }) => {
           const device = deviceIn(template, topic) ?? '';
-          node.send({ topic, payload: fromPayload(payload), stream, device, time: Date.now(), qos, retain });
+          node.send({
+            topic,
+            payload: fromPayload(payload, config.format),
+            stream,
+            device,
+            time: Date.now(),
+            qos,
+            retain,
+          });
         },
         refused: () => line.bad('forbidden'),
       },

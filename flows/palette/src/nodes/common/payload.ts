@@ -11,10 +11,14 @@ export function toPayload(value: unknown): Buffer {
   return Buffer.from(text);
 }
 
-/** JSON where it is JSON, text where it is text, the bytes otherwise. */
-export function fromPayload(payload: Buffer): unknown {
+export type Format = 'auto' | 'text' | 'buffer';
+
+/** `auto`: JSON where it is JSON, text where it is text, the bytes otherwise. */
+export function fromPayload(payload: Buffer, format: Format = 'auto'): unknown {
+  if (format === 'buffer') return payload;
   const text = payload.toString('utf8');
-  if (text.includes('�')) return payload;
+  if (format === 'text') return text;
+  if (text.includes('\uFFFD')) return payload;
   try {
     return JSON.parse(text) as unknown;
   } catch {
