@@ -120,7 +120,8 @@ function clientModules(): Map<string, string> {
   const folder = new URL('./client/', import.meta.url);
   const names = readdirSync(folder, { recursive: true, encoding: 'utf8' })
     .map((name) => name.replaceAll('\\', '/'))
-    .filter((name) => name.endsWith(SUFFIX))
+    // Shapes are gone once types are stripped.
+    .filter((name) => name.endsWith(SUFFIX) && name !== `types${SUFFIX}`)
     .sort();
   const texts = names.map((name) => readFileSync(new URL(name, folder), 'utf8'));
   const scripts = SUFFIX === '.ts' ? quietly(() => texts.map((text) => stripTypeScriptTypes(text))) : texts;

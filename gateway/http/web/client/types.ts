@@ -23,3 +23,17 @@ export type {
 export type { SetupBody, SetupDone, SetupView, StepAnswer } from '../../api/schemas/setup.ts';
 export type { AnomalyView, ReadingsView, SeriesView, StreamDetail } from '../../api/schemas/streams.ts';
 export type { SinkDetail } from '../../api/schemas/upstream.ts';
+
+import type { z } from 'zod';
+import type { channelReceipt, channelView } from '../../api/schemas/channels.ts';
+import type { flowsView, snapshotView } from '../../api/schemas/flows.ts';
+
+export type ChannelView = z.output<typeof channelView>;
+export type ChannelReceipt = z.output<typeof channelReceipt> & {
+  readonly seq: string;
+  readonly amount: string;
+  readonly cumulative: string;
+  readonly hash: string;
+};
+export type FlowsView = z.output<typeof flowsView>;
+export type SnapshotView = z.output<typeof snapshotView>;

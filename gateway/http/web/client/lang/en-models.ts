@@ -38,6 +38,8 @@ export const enModels = {
   'card.limits': 'Limits',
   'card.limitations': 'Limits',
   'card.description': 'Description',
+  'card.trainingdata': 'Training data',
+  'card.metrics': 'Measured',
   'card.training': 'Training',
   'card.evaluation': 'Evaluation',
   'action.promote': 'Make live',

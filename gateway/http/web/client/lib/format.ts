@@ -58,7 +58,7 @@ export const dateTime = (ms: number): string =>
 export function ago(ms: number, now: number): string {
   const seconds = Math.round((ms - now) / 1000);
   const size = Math.abs(seconds);
-  const words = new Intl.RelativeTimeFormat(locale(), { numeric: 'auto', style: 'short' });
+  const words = new Intl.RelativeTimeFormat(locale(), { numeric: 'auto', style: 'narrow' });
   if (size < 60) return words.format(seconds, 'second');
   if (size < 5400) return words.format(Math.round(seconds / 60), 'minute');
   if (size < 129_600) return words.format(Math.round(seconds / 3600), 'hour');

@@ -66,7 +66,7 @@ function List({ search }: { search: string }): JSX.Element {
             show: ({ streams }) => streams.map(({ stream }) => stream).join(', '),
             kind: 'minor',
           },
-          { title: t('col.readings'), show: ({ readings }) => number(readings), kind: 'number' },
+          { title: t('col.readings'), show: ({ readings }) => number(readings), kind: 'minor number' },
         ],
       }),
   );

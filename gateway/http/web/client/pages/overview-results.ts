@@ -3,7 +3,7 @@ import { number } from '../lib/format.ts';
 import { t, term } from '../lib/i18n.ts';
 import { href } from '../lib/router.ts';
 import type { ResultView } from '../types.ts';
-import { Ago, Badge, Card, Empty } from '../ui/parts.ts';
+import { Ago, Badge, Card, Empty, type Tone } from '../ui/parts.ts';
 import { useQuery } from '../ui/use.ts';
 
 /** What a result says in a word or a number: the text of its outputs, else the first number. */
@@ -13,6 +13,14 @@ export function verdictOf(outputs: Readonly<Record<string, unknown>>): string {
   if (word) return term('verdict', String(word[1]));
   const figure = entries.find(([, value]) => typeof value === 'number');
   return figure ? `${figure[0]} ${number(figure[1] as number, 3)}` : '';
+}
+
+/** Words that mean that all is well; any other one stands out. */
+const WELL: ReadonlySet<unknown> = new Set(['normal', 'ok', 'good', 'comfortable', 'healthy']);
+
+function toneOf(outputs: Readonly<Record<string, unknown>>): Tone {
+  const word = Object.values(outputs).find((value) => typeof value === 'string');
+  return word === undefined || WELL.has(word) ? 'plain' : 'warn';
 }
 
 /** The newest results over all pipelines. */
@@ -33,7 +41,7 @@ export function NewestResults(): JSX.Element {
             'span',
             { class: 'feed-main' },
             h('b', null, result.device),
-            h(Badge, {}, verdictOf(result.outputs)),
+            h(Badge, { tone: toneOf(result.outputs) }, verdictOf(result.outputs)),
           ),
           h(
             'span',

@@ -57,8 +57,10 @@ export function chartOptions({ lines, marks, height, width, overTime, point }: P
 
 function roomy(_plot: uPlot, low: number | null, high: number | null): uPlot.Range.MinMax {
   if (low === null || high === null) return [0, 1];
-  const pad = Math.max((high - low) * 0.08, Math.abs(high) * FLAT, 1e-9);
-  return [low - pad, high + pad];
+  const pad = Math.max((high - low) * 0.08, Math.abs(high) * FLAT);
+  if (pad === 0) return [0, 1];
+  // What cannot be negative is not drawn as if it could.
+  return [low >= 0 && low < pad ? 0 : low - pad, high + pad];
 }
 
 function timesOf(_plot: uPlot, splits: number[], _axis: number, _space: number, step: number): string[] {

@@ -4,7 +4,7 @@ import { useEffect, useRef, useState } from 'preact/hooks';
 export interface VirtualColumn<T> {
   readonly title: string;
   readonly show: (row: T) => ComponentChildren;
-  readonly kind?: 'number' | 'minor';
+  readonly kind?: 'minor' | 'minor number';
 }
 
 interface VirtualProps<T> {
@@ -20,6 +20,8 @@ interface VirtualProps<T> {
 
 /** Height of a row in px, also in the style sheet. */
 const ROW = 52;
+/** Of the titles, with the border around. */
+const HEAD = 42;
 /** Rows above and below what is in sight. */
 const SPARE = 8;
 
@@ -50,6 +52,7 @@ export function VirtualTable<T>({ label, total, rows, columns, link, seen }: Vir
       role: 'table',
       'aria-label': label,
       'aria-rowcount': total + 1,
+      style: { maxHeight: `${total * ROW + HEAD}px` },
     },
     h(
       'div',
