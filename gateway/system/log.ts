@@ -1,5 +1,6 @@
-import { type DestinationStream, destination, type Logger, pino } from 'pino';
+import { type DestinationStream, type Logger, pino } from 'pino';
 import type { Log } from '../ports/log.ts';
+import { logDestination } from './log-destination.ts';
 
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error' | 'silent';
 
@@ -9,10 +10,7 @@ const SECRET_FIELDS = ['password', 'passphrase', 'privateKey', 'token', 'authori
 /** JSON log lines (pino) on `stream`, standard error by default, so that standard output stays for results. */
 export function createLog(options: { level: LogLevel; stream?: DestinationStream }): Log {
   const redact = { paths: SECRET_FIELDS.flatMap((name) => [name, `*.${name}`]), censor: '[redacted]' };
-  const root = pino(
-    { level: options.level, redact, base: null },
-    options.stream ?? destination({ dest: 2, sync: true }),
-  );
+  const root = pino({ level: options.level, redact, base: null }, options.stream ?? logDestination());
   return wrap(root);
 }
 
