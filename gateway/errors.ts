@@ -141,6 +141,8 @@ export const ERROR_CODES = {
   CHANNEL_DISAGREES: 'Compare the receipts of both sides: the acknowledgement is about another history.',
   CHANNEL_MOVED: 'Send the request again.',
   TARIFF_INVALID: 'Mend the tariff file as the message says; gateway/billing/README.md shows one.',
+  RATE_INVALID: 'Have the rate signed by whom the tariff names, for its currency: `aimx-gateway ledger rate`.',
+  RATE_EXPIRED: 'Put a newer signed rate into the file that billing.rate names: `aimx-gateway ledger rate`.',
   KEYSTORE_MODE: 'Allow only the owner to read the file: `chmod 0400 FILE`.',
   KEYSTORE_INVALID: 'Check that the keystore and the passphrase file belong together.',
   RECEIPT_REMOVED:

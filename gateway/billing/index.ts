@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { BillingConfig } from '../config/schema.ts';
 import { GatewayError } from '../errors.ts';
@@ -14,10 +13,12 @@ import { type OpenChannels, openChannels } from './channels/index.ts';
 import { NO_LEDGER } from './formats/documents.ts';
 import { createKeystore, openKeystore } from './keys/keystore.ts';
 import { ChannelMeter } from './metering/meter.ts';
+import { RentMeter } from './metering/rents.ts';
 import { DEFAULT_MAX_BYTES } from './metering/space.ts';
-import { type BillingStore, Poster } from './posting/poster.ts';
+import { openPoster } from './posting/open-poster.ts';
+import type { BillingStore } from './posting/poster.ts';
 import { Settler, type SettlerStats } from './posting/settler.ts';
-import { DEFAULT_TARIFF, parseTariff, type Tariff } from './tariff/tariff.ts';
+import { liveTariff } from './tariff/live.ts';
 
 export { createKeystore } from './keys/keystore.ts';
 export type { BillingStore } from './posting/poster.ts';
@@ -57,18 +58,7 @@ export interface Billing {
   stats(): BillingStats;
 }
 
-const GWEI = 1_000_000_000;
-/** Chain id of Anvil, Hardhat and the bundled dev chain: posting costs nothing. */
-const DEV_CHAIN = 31337;
-const DEV_IDLE_MS = 30_000;
-const DEFAULTS = {
-  maxReceipts: 10_000,
-  maxAgeMs: 86_400_000,
-  keepMs: 90 * 86_400_000,
-  replaceAfterMs: 90_000,
-  maxFeeGwei: 200,
-  coalesce: 1000,
-};
+const DEFAULTS = { keepMs: 90 * 86_400_000, coalesce: 1000 };
 
 /** Metering, signing and posting. Pure constructor; the meter works from `start` on, with or without a chain. */
 export function createBilling(parts: BillingParts): Billing {
@@ -77,6 +67,7 @@ export function createBilling(parts: BillingParts): Billing {
   let settler: Settler | undefined;
   let signer: Signer | undefined;
   let open: OpenChannels | undefined;
+  let rents: RentMeter | undefined;
   const front = new ChannelFront(config?.require === 'channel');
 
   const started = (): ChannelMeter => {
@@ -91,7 +82,7 @@ export function createBilling(parts: BillingParts): Billing {
     },
     channels: front,
     async start(signal) {
-      const tariff = readTariff(config?.tariff);
+      const tariff = liveTariff({ tariff: config?.tariff, rate: config?.rate }, clock, alarms);
       const paths = config?.chain ?? (await createKeystore(join(parts.dataDir, 'keys')));
       signer = await openKeystore(paths);
       signal.throwIfAborted();
@@ -106,28 +97,25 @@ export function createBilling(parts: BillingParts): Billing {
         coalesceAbove: config?.coalesce.above ?? DEFAULTS.coalesce,
         maxBytes,
       });
-      const rules = {
-        maxReceipts: config?.batch.maxReceipts ?? DEFAULTS.maxReceipts,
-        maxAgeMs: config?.batch.maxAge ?? DEFAULTS.maxAgeMs,
-        idleMs: config?.batch.idle ?? (chain?.chainId === DEV_CHAIN ? DEV_IDLE_MS : undefined),
-        replaceAfterMs: config?.chain?.replaceAfter ?? DEFAULTS.replaceAfterMs,
-        maxFee: BigInt(Math.round((config?.chain?.maxFeeGwei ?? DEFAULTS.maxFeeGwei) * GWEI)),
-      };
-      const poster = chain ? new Poster({ store, chain, signer, book, clock, rules }) : undefined;
+      const poster = chain && openPoster({ config, chain, signer, book, store, clock });
       const keepMs = config?.keep ?? DEFAULTS.keepMs;
       open = await openChannels({ config, chain, book, tariff, store, clock, log, alarms });
       const { customers } = open ?? {};
       settler = new Settler({
         ...{ store, signer, book, tariff, clock, log, alarms, poster, keepMs, maxBytes },
         onHead: (channel, head) => customers?.signed(channel, head),
+        onRound: () => tariff.refresh(),
       });
       settler.start();
       open?.watcher.start();
       front.customers = customers;
+      rents = new RentMeter(config?.rents ?? [], { store, meter, clock });
+      rents.start((error) => log.warn({ error }, 'billing: a minute of rent was not stored'));
     },
     async stop() {
       chain?.close(); // ends a request that hangs, so that the settler can end its round
       front.customers = undefined;
+      await rents?.stop();
       await open?.watcher.stop();
       await settler?.stop();
       settler = undefined;
@@ -138,15 +126,4 @@ export function createBilling(parts: BillingParts): Billing {
       device: signer?.address ?? '',
     }),
   };
-}
-
-function readTariff(file: string | undefined): Tariff {
-  if (file === undefined) return DEFAULT_TARIFF;
-  let document: unknown;
-  try {
-    document = JSON.parse(readFileSync(file, 'utf8'));
-  } catch (cause) {
-    throw new GatewayError('TARIFF_INVALID', `The tariff file ${file} cannot be read as JSON.`, { cause });
-  }
-  return parseTariff(document);
 }

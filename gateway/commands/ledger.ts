@@ -2,26 +2,27 @@ import { createLedgerChain, deployContracts, plannedContracts } from '../../adap
 import { aimx } from '../billing/formats/amount.ts';
 import { openKeystore } from '../billing/keys/keystore.ts';
 import type { LedgerRow } from '../billing/receipts/ledger-query.ts';
-import { QUANTITIES, type Quantities } from '../billing/tariff/quantities.ts';
-import { quote as priced } from '../billing/tariff/quote.ts';
+import { QUANTITIES } from '../billing/tariff/quantities.ts';
 import type { Config } from '../config/schema.ts';
 import { durationText } from '../config/units.ts';
-import { GatewayError } from '../errors.ts';
 import type { ChainAnswer, ChainView } from '../ports/chain.ts';
 import type { Command, CommandContext, ExitCode } from './command.ts';
 import { chainOf } from './ledger/chain-of.ts';
-import { tariffOf } from './ledger/tariff-of.ts';
+import { quote } from './ledger/quote.ts';
+import { rate } from './ledger/rate.ts';
 import { withReader } from './receipts/reader.ts';
-import { runSubcommand, type Subcommand, theWord } from './subcommands.ts';
+import { runSubcommand, type Subcommand } from './subcommands.ts';
 import { ago, count, instant } from './ui/format.ts';
 
-/** `ledger status|quote|deploy`: how billing stands with the chain. */
+/** `ledger status|quote|rate|deploy`: how billing stands with the chain. */
 export const ledger: Command = {
   name: 'ledger',
-  summary: 'billing and the chain: status, quote, deploy',
+  summary: 'billing and the chain: status, quote, rate, deploy',
   usage: [
     'ledger status',
     'ledger quote MODEL [--count N] [--use QUANTITY=N[,QUANTITY=N]]',
+    'ledger quote --rent PERCENT [--for 1h]',
+    'ledger rate CURRENCY AIMX [--for 1h] [--source TEXT] [--out FILE]',
     'ledger deploy [--token ADDRESS] [--plan]',
   ],
   help: `
@@ -29,7 +30,11 @@ status shows what was made, posted and final per device key and ledger, what wai
 the chain sees it. Works with the gateway running or stopped, and without a chain.
 
 quote prices N uses of a model by the tariff of the configuration, on a channel that has used nothing before. --use names what
-one use takes besides the inference itself: ${QUANTITIES.filter((name) => name !== 'inference').join(', ')}.
+one use takes besides the inference itself: ${QUANTITIES.filter((name) => name !== 'inference').join(', ')}. With --rent it prices a
+reserved share of the accelerator for a time.
+
+rate signs with the device key what one unit of a currency is worth in AIMX, for a while (at most 7d), and writes it to the file that
+billing.rate names: for a tariff whose currency names this key as its signer. A running gateway takes it within a second.
 
 deploy puts token, ledger, directory and benchmark registry on the chain of the configuration, paid by its device key, at addresses
 that follow from their code: the same on every chain. What is there already stays; --plan only prints the addresses. For development and
@@ -39,8 +44,12 @@ test networks: elsewhere --token (or billing.chain.token) names the token that e
     use: { type: 'string' },
     token: { type: 'string' },
     plan: { type: 'boolean' },
+    rent: { type: 'string' },
+    for: { type: 'string' },
+    source: { type: 'string' },
+    out: { type: 'string' },
   },
-  run: (context) => runSubcommand('ledger', context, { status, quote, deploy }),
+  run: (context) => runSubcommand('ledger', context, { status, quote, rate, deploy }),
 };
 
 const configOf = (context: CommandContext): Config =>
@@ -108,52 +117,6 @@ function chainText(view: ChainAnswer<ChainView> | undefined): string {
 }
 
 const gwei = (wei: bigint): string => String(Number((Number(wei) / 1e9).toPrecision(3)));
-
-const quote: Subcommand = async (context, words) => {
-  const model = theWord(words, 'ledger quote MODEL');
-  const tariff = tariffOf(configOf(context));
-  const uses = wholeOf('--count', context.option('count') ?? '1');
-  const each = { inference: 1, ...quantitiesOf(context.option('use')) };
-  const { first, last, total } = priced(tariff, each, uses, Date.now());
-  const data = {
-    model,
-    count: uses,
-    each,
-    first: aimx(String(first)),
-    last: aimx(String(last)),
-    total: aimx(String(total)),
-    tariff: `0x${Buffer.from(tariff.hash).toString('hex')}`,
-  };
-  context.print(data, () =>
-    [
-      `${count(uses)} × ${model}: ${context.ui.style.bold(`${data.total} AIMX`)}`,
-      ...(uses > 1 ? [`the first ${data.first}, the last ${data.last}`] : []),
-      `tariff ${data.tariff}`,
-    ].join('\n'),
-  );
-  return 0;
-};
-
-function quantitiesOf(text: string | undefined): Quantities {
-  if (text === undefined) return {};
-  return Object.fromEntries(
-    text.split(',').map((part) => {
-      const [name = '', amount = ''] = part.split('=').map((side) => side.trim());
-      if (!(QUANTITIES as readonly string[]).includes(name))
-        throw usage('--use', name, QUANTITIES.join(', '));
-      return [name, wholeOf(`--use ${name}`, amount)];
-    }),
-  );
-}
-
-function wholeOf(option: string, text: string): number {
-  const value = Number(text);
-  if (/^\d{1,12}$/.test(text) && value >= 1) return value;
-  throw usage(option, text, 'a whole number from 1 on');
-}
-
-const usage = (option: string, received: string, expected: string): GatewayError =>
-  new GatewayError('USAGE', `${option} cannot be ${received || 'empty'}`, { received, expected });
 
 const deploy: Subcommand = async (context) => {
   const chain = chainOf(configOf(context));

@@ -73,7 +73,7 @@ export const COMMANDS: readonly CommandEntry[] = [
   ),
   entry(
     'ledger',
-    'billing and the chain: status, quote, deploy',
+    'billing and the chain: status, quote, rate, deploy',
     async () => (await import('./ledger.ts')).ledger,
   ),
   entry(

@@ -29,6 +29,7 @@ export function resolvePaths(config: Config, file: string): Config {
   }
   const { billing } = resolved;
   if (billing?.tariff !== undefined) billing.tariff = absolute(billing.tariff);
+  if (billing?.rate !== undefined) billing.rate = absolute(billing.rate);
   if (billing?.chain) {
     billing.chain.keystore = absolute(billing.chain.keystore);
     billing.chain.passphraseFile = absolute(billing.chain.passphraseFile);

@@ -15,6 +15,8 @@ export interface Usage {
   /** Request and answer as they went over the wire; only their salted hash enters the receipt. */
   readonly request: string;
   readonly answer: string;
+  /** Seconds of the whole accelerator that were kept for the account: then this is a rent and no inference. */
+  readonly rentS?: number;
 }
 
 /**

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { parseTariff, rate } from '../../gateway/billing/tariff/tariff.ts';
+import { parseTariff, rate, type Tariff } from '../../gateway/billing/tariff/tariff.ts';
 
 const units = fc.bigInt({ min: 0n, max: 10n ** 24n }).map(String);
 const priceOf = fc.oneof(
@@ -36,6 +36,7 @@ const rich = fc.record(
     minimum: units,
     period: fc.constantFrom('ever', 'day', 'month'),
     hours,
+    currency: fc.constant({ code: 'EUR', signer: `0x${'9'.repeat(40)}` }),
   },
   { requiredKeys: ['version', 'name', 'prices'] },
 );
@@ -43,6 +44,8 @@ const small = fc.integer({ min: 0, max: 3000 });
 const step = fc.record({
   used: fc.record({ inference: small, compute_us: small, token: small }),
   gapMs: fc.integer({ min: 0, max: 40 * 3_600_000 }),
+  /** What a unit of the currency is worth from this use on. */
+  aimx: fc.option(fc.bigInt({ min: 1n, max: 10n ** 24n }), { freq: 8 }),
 });
 
 /**
@@ -74,11 +77,12 @@ const START = Date.UTC(2026, 0, 31, 22);
 
 /** What the gateway makes of it, use by use. */
 function rated(document: Document, steps: readonly Step[]): bigint {
-  const tariff = parseTariff(document);
+  let tariff = parseTariff(document);
   let counted: ReturnType<typeof rate>['after'];
   let [time, total] = [START, 0n];
-  for (const { used, gapMs } of steps) {
+  for (const [i, { used, gapMs, aimx }] of steps.entries()) {
     time += gapMs;
+    if (document.currency && (i === 0 || aimx !== null)) tariff = at(tariff, aimx ?? FIRST_RATE);
     const { amount, after } = rate(tariff, counted, used, time);
     if (amount < 0n) throw new Error(`a negative amount: ${amount}`);
     counted = after;
@@ -87,17 +91,30 @@ function rated(document: Document, steps: readonly Step[]): bigint {
   return total;
 }
 
-/** What each period costs by the definition. */
+const FIRST_RATE = 25n * 10n ** 17n;
+
+/** A tariff with a rate, without its signature: that has a test of its own and takes longer than all the rest. */
+const at = (tariff: Tariff, aimx: bigint): Tariff => ({
+  ...tariff,
+  exchange: { aimx, validUntil: Number.MAX_SAFE_INTEGER },
+});
+
+/**
+ * What uses cost by the definition: each period the larger of its minimum and what was used in it, and with a currency what that grew
+ * by with each use at the rate of that use, all of it rounded down once.
+ */
 function defined(document: Document, steps: readonly Step[]): bigint {
   const tariff = parseTariff(document);
-  let time = START;
-  const periods = new Map<string, { scaled: bigint; used: Map<string, bigint> }>();
-  for (const { used, gapMs } of steps) {
+  const minimum = BigInt(document.minimum ?? '0');
+  let [time, aimx, worth] = [START, FIRST_RATE, 0n];
+  const periods = new Map<string, { scaled: bigint; charge: bigint; used: Map<string, bigint> }>();
+  for (const [i, { used, gapMs, ...next }] of steps.entries()) {
     time += gapMs;
+    if (i === 0 || next.aimx !== null) aimx = next.aimx ?? FIRST_RATE;
     const local = new Date(time + (document.hours?.utcOffsetMinutes ?? 0) * 60_000).toISOString();
     const names = { ever: '', day: local.slice(0, 10), month: local.slice(0, 7) } as const;
     const name = names[document.period ?? 'ever'];
-    const period = periods.get(name) ?? { scaled: 0n, used: new Map<string, bigint>() };
+    const period = periods.get(name) ?? { scaled: 0n, charge: 0n, used: new Map<string, bigint>() };
     periods.set(name, period);
     let cost = BigInt(document.fixed ?? '0') * BigInt(used.inference);
     for (const [quantity, n] of Object.entries(used)) {
@@ -106,14 +123,12 @@ function defined(document: Document, steps: readonly Step[]): bigint {
       period.used.set(quantity, before + BigInt(n));
     }
     period.scaled += cost * BigInt(tariff.hours?.at(time) ?? 1_000_000);
+    const before = period.charge;
+    period.charge = period.scaled / 1_000_000n;
+    if (period.charge < minimum) period.charge = minimum;
+    worth += (period.charge - before) * (document.currency ? aimx : 1n);
   }
-  let expected = 0n;
-  for (const { scaled } of periods.values()) {
-    const charge = scaled / 1_000_000n;
-    const minimum = BigInt(document.minimum ?? '0');
-    expected += charge < minimum ? minimum : charge;
-  }
-  return expected;
+  return document.currency ? worth / 10n ** 18n : worth;
 }
 
 /** What the first `n` units of a quantity cost, unit by unit boundaries and all, in the plainest way. */

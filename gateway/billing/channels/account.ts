@@ -66,7 +66,7 @@ export class ChannelAccount implements Words {
     this.seq = record.seq;
     this.lastHash = new Uint8Array(record.last_hash);
     this.money.billed = BigInt(record.cumulative);
-    this.counted = countedOf(record, tariff.hash);
+    this.counted = countedOf(record, tariff.counting.hash);
     this.#recent.clear();
     this.#remember();
   }

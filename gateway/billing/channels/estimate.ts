@@ -1,4 +1,4 @@
-import { type Quantities, rate, type Tariff } from '../tariff/tariff.ts';
+import { type Quantities, rate, requireRate, type Tariff } from '../tariff/tariff.ts';
 import type { ChannelAccount } from './account.ts';
 
 /** What a model took at most of late. */
@@ -28,6 +28,7 @@ export class Estimates {
       ...{ inference: 1, byte_in: bytesIn },
       ...{ compute_us: Math.ceil(computeUs * MARGIN), byte_out: Math.ceil(bytesOut * MARGIN) },
     };
+    requireRate(tariff, now);
     return rate(tariff, account.counted, used, now).amount;
   }
 

@@ -28,7 +28,9 @@ export function append(
   let cumulative = BigInt(channel.cumulative);
   let { ordinal, bytes_to: bytes } = newestOf(db, book);
   const tariffPlace = keepPreimage(db, tariff.hash, tariff.json);
-  let counted = tariff.stateful ? readCounted(db, channel.id, tariffPlace) : undefined;
+  const { counting } = tariff;
+  const countingPlace = tariff.stateful ? keepPreimage(db, counting.hash, counting.json) : tariffPlace;
+  let counted = tariff.stateful ? readCounted(db, channel.id, countingPlace) : undefined;
   const models = new Map<string, { hash: Uint8Array; place: number }>();
   const leaf = book.chain_id === 0 ? 0 : LEAF_BYTES;
   bytes += HEAD_BYTES; // at most one signed head for what is appended at once, besides those at each HEAD_EVERY
@@ -96,7 +98,7 @@ export function append(
       db,
       'INSERT OR REPLACE INTO billing_counts VALUES (?, ?, ?)',
       channel.id,
-      tariffPlace,
+      countingPlace,
       JSON.stringify(counted),
     );
   run(
@@ -110,7 +112,7 @@ export function append(
   );
 }
 
-/** What the channel has used under this tariff; a new tariff begins to count anew. */
+/** What the channel has used under this tariff; a new tariff begins to count anew, a new rate does not. */
 function readCounted(db: DatabaseSync, channel: number, tariff: number): Counted | undefined {
   const row = one<{ counted: string }>(
     db,
@@ -165,6 +167,20 @@ function cached<T>(cache: Map<string, T>, key: string, make: () => T): T {
 
 export const readTariff = (json: string): Tariff =>
   cached(tariffs, json, () => readyTariff(JSON.parse(json) as TariffDocument));
+
+/**
+ * The tariff by which a gateway's owner is metered. Where prices are in a currency whose rate has ended uses are counted and not
+ * priced: nothing is paid there, and the data path does not wait for a rate.
+ */
+export function ownersTariff(json: string, now: number): Tariff {
+  const tariff = readTariff(json);
+  const { currency, exchange } = tariff;
+  if (currency === undefined || (exchange && now <= exchange.validUntil)) return tariff;
+  const { version, name } = JSON.parse(json) as TariffDocument & { version: 1; name: string };
+  return readTariff(
+    JSON.stringify({ version, name: `${name.slice(0, 180)}, without a rate`, fixed: '0', prices: {} }),
+  );
+}
 
 const ledgerSeparator = (book: BookRow): Uint8Array =>
   cached(separators, `${book.chain_id}/${book.ledger}`, () =>

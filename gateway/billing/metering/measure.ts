@@ -25,12 +25,15 @@ export function measure(use: Usage): Measured {
     requestSha: sha256(use.request),
     answerSha: sha256(use.answer),
     model: modelText(use.model),
-    used: {
-      inference: 1,
-      compute_us: whole(use.computeUs),
-      byte_in: whole(use.bytesIn),
-      byte_out: whole(use.bytesOut),
-    },
+    used:
+      use.rentS === undefined
+        ? {
+            inference: 1,
+            compute_us: whole(use.computeUs),
+            byte_in: whole(use.bytesIn),
+            byte_out: whole(use.bytesOut),
+          }
+        : { rent_s: whole(use.rentS) },
     startedAt: whole(use.startedAt),
     computeUs: whole(use.computeUs),
   };
@@ -55,9 +58,11 @@ const SEPARATOR = '\u001e';
  */
 export function share(uses: readonly Usage[]): SharedUse[] {
   return [...Map.groupBy(uses, (use) => modelText(use.model))].map(([model, group]) => {
-    const used = { inference: group.length, compute_us: 0, byte_in: 0, byte_out: 0 };
+    const used = { inference: 0, compute_us: 0, byte_in: 0, byte_out: 0, rent_s: 0 };
     let startedAt = Number.POSITIVE_INFINITY;
     for (const use of group) {
+      if (use.rentS === undefined) used.inference++;
+      else used.rent_s += whole(use.rentS);
       used.compute_us += whole(use.computeUs);
       used.byte_in += whole(use.bytesIn);
       used.byte_out += whole(use.bytesOut);

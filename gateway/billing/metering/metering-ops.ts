@@ -4,7 +4,7 @@ import type { Usage } from '../../ports/meter.ts';
 import { type BookKey, type ChannelKey, type ChannelRow, openBook, openChannel } from '../book-rows.ts';
 import { fromHex, sameBytes } from '../formats/bytes.ts';
 import { one, run } from '../statements.ts';
-import { append, billedBody, readTariff } from './append.ts';
+import { append, billedBody, ownersTariff } from './append.ts';
 import { type Measured, measure, measureShared, type SharedUse, share } from './measure.ts';
 import { backlog, pendingIsLong } from './space.ts';
 import { addUp, closeSums } from './sums.ts';
@@ -47,7 +47,8 @@ export interface Charged {
 
 /** `billing.charge`: bills uses of one channel in the caller's transaction. */
 export function charge(db: DatabaseSync, args: ChargeArgs): Charged {
-  const { tariff: json, time, maxBytes } = args;
+  const { time, maxBytes } = args;
+  const tariff = ownersTariff(args.tariff, time.now);
   const book = openBook(db, args.book);
   const channel = openChannel(db, book, args.channel);
   const fresh = new Map<string, Measured>();
@@ -66,14 +67,14 @@ export function charge(db: DatabaseSync, args: ChargeArgs): Charged {
   const together = args.shared.filter((use) => isNew(measureShared(use)));
   const none = { receipts: 0, pending: fresh.size, repeated, conflicts };
   if (time.synced ? backlog(db, maxBytes).slotMs > 0 : pendingIsLong(db, maxBytes)) {
-    for (const use of [...share(apart), ...together]) addUp(db, channel.id, readTariff(json), use, time);
+    for (const use of [...share(apart), ...together]) addUp(db, channel.id, tariff, use, time);
     return none;
   }
   if (!time.synced) {
     for (const use of fresh.values()) putAside(db, channel.id, use, time);
     return none;
   }
-  append(db, book, channel, readTariff(json), [...fresh.values()], time.now);
+  append(db, book, channel, tariff, [...fresh.values()], time.now);
   return { ...none, receipts: fresh.size, pending: 0 };
 }
 
@@ -101,7 +102,7 @@ interface PendingRow {
  */
 export function finalise(db: DatabaseSync, args: FinaliseArgs): number {
   const book = openBook(db, args.book);
-  const tariff = readTariff(args.tariff);
+  const tariff = ownersTariff(args.tariff, args.time.now);
   let taken = 0;
   while (taken < args.limit) {
     const row = one<PendingRow & { channel: number }>(

@@ -31,6 +31,8 @@ export interface SettlerParts {
   readonly maxBytes: number;
   /** Told of each head that is signed and stored. */
   readonly onHead?: (channelId: Uint8Array, head: SignedStatement) => void;
+  /** Called at the beginning of each round, every second. */
+  readonly onRound?: () => void;
 }
 
 export interface SettlerStats {
@@ -108,6 +110,7 @@ export class Settler {
   /** The store's own refusals (full, stopping) end a round, not the settler: the next one finds the same work. */
   async #tick(): Promise<void> {
     const { clock, log, alarms } = this.#parts;
+    this.#parts.onRound?.();
     if (!clock.synced()) {
       alarms.raise({
         kind: 'billing-time',
@@ -255,6 +258,15 @@ export class Settler {
       posted: round.view.head.toSeq,
       block: round.view.block,
     };
+    if (round.reason === 'fee-budget') {
+      alarms.raise({
+        kind: 'billing-fee',
+        severity: 'warning',
+        message: 'The fees of the last 24 hours have used billing.fees.dailyBudget up; batches wait.',
+        fix: 'Wait, or raise the budget.',
+      });
+      return;
+    }
     if (round.reason === 'fee-cap') {
       alarms.raise({
         kind: 'billing-fee',

@@ -1,7 +1,9 @@
+import { GatewayError } from '../../errors.ts';
 import { keccak, utf8 } from '../formats/bytes.ts';
 import { canonicalJson } from '../formats/canonical-json.ts';
 import { type Factor, factorOf, type Hours, PPM } from './hours.ts';
 import { QUANTITIES, type Quantities, type Quantity } from './quantities.ts';
+import type { RateSnapshot } from './snapshot.ts';
 import { costOf, type Price } from './tiers.ts';
 
 type Period = 'ever' | 'day' | 'month';
@@ -17,6 +19,12 @@ export interface Tariff {
   readonly minimum: bigint;
   readonly period: Period;
   readonly hours: Factor | undefined;
+  /** What counts hang on: the hash of the tariff without its rate, because a new rate does not begin a new count. */
+  readonly counting: { readonly json: string; readonly hash: Uint8Array };
+  /** Prices are in this currency; undefined: in AIMX. */
+  readonly currency: string | undefined;
+  /** What a unit of the currency is worth; undefined for prices in AIMX, and while no rate is known. */
+  readonly exchange: { readonly aimx: bigint; readonly validUntil: number } | undefined;
 }
 
 /** A valid tariff file with its defaults filled in. */
@@ -29,6 +37,8 @@ export interface TariffDocument {
   readonly minimum?: string;
   readonly period?: Period;
   readonly hours?: Hours;
+  readonly currency?: { readonly code: string; readonly signer: string };
+  readonly rate?: RateSnapshot;
 }
 
 /** Makes a tariff ready that was checked before, so that the thread that stores receipts need not load the checker. */
@@ -51,12 +61,18 @@ export function readyTariff(data: TariffDocument): Tariff {
   });
   const minimum = BigInt(data.minimum ?? '0');
   const graduated = prices.some(({ free: quota, tiers }) => quota > 0n || tiers.length > 1);
+  const { rate: snapshot, ...rest } = data;
+  const hash = keccak(utf8(json));
+  const countingJson = snapshot ? canonicalJson(rest) : json;
   return {
     json,
-    hash: keccak(utf8(json)),
+    hash,
+    counting: snapshot ? { json: countingJson, hash: keccak(utf8(countingJson)) } : { json, hash },
+    currency: data.currency?.code,
+    exchange: snapshot && { aimx: BigInt(snapshot.aimx), validUntil: snapshot.validUntil },
     fixed: BigInt(data.fixed),
     prices,
-    stateful: graduated || minimum > 0n || data.hours !== undefined,
+    stateful: graduated || minimum > 0n || data.hours !== undefined || data.currency !== undefined,
     minimum,
     period: data.period ?? 'ever',
     hours: data.hours && factorOf(data.hours),
@@ -77,6 +93,8 @@ export interface Counted {
   readonly quantities: Quantities;
   /** All costs of the period in millionths of a unit, before the minimum: a decimal string. */
   readonly scaled: string;
+  /** With prices in a currency: what of 10⁻¹⁸ AIMX was left over so far, in 10⁻¹⁸ of it. It outlives periods and rates. */
+  readonly rest?: string;
 }
 
 export interface Rated {
@@ -112,8 +130,34 @@ export function rate(
   }
   const factor = BigInt(tariff.hours?.at(startedAt) ?? PPM);
   const scaled = BigInt(before.scaled) + cost * factor;
-  const amount = chargeOf(tariff, scaled, true) - chargeOf(tariff, BigInt(before.scaled), isUsed(before));
-  return { amount, before, after: { period: before.period, quantities, scaled: String(scaled) } };
+  const charge = chargeOf(tariff, scaled, true) - chargeOf(tariff, BigInt(before.scaled), isUsed(before));
+  const after = { period: before.period, quantities, scaled: String(scaled) };
+  if (tariff.currency === undefined) return { amount: charge, before, after };
+  const worth = charge * aimxAt(tariff, startedAt) + BigInt(before.rest ?? '0');
+  return { amount: worth / UNIT, before, after: { ...after, rest: String(worth % UNIT) } };
+}
+
+/** Prices and rates count 10⁻¹⁸. */
+const UNIT = 10n ** 18n;
+/** A use that was let in before its rate ended may begin a little later. */
+const GRACE_MS = 300_000;
+
+/** 10⁻¹⁸ AIMX for a unit of the currency. Throws RATE_EXPIRED. */
+function aimxAt(tariff: Tariff, startedAt: number): bigint {
+  requireRate(tariff, startedAt - GRACE_MS);
+  return tariff.exchange!.aimx;
+}
+
+/**
+ * Throws RATE_EXPIRED when a tariff in a currency has no rate that is valid at this time (ms since the epoch): whoever lets
+ * uses in asks before.
+ */
+export function requireRate({ currency, exchange }: Tariff, now: number): void {
+  if (currency === undefined || (exchange && now <= exchange.validUntil)) return;
+  throw new GatewayError('RATE_EXPIRED', `Prices are in ${currency}, and no rate to AIMX is valid now.`, {
+    ...(exchange ? { received: `a rate until ${new Date(exchange.validUntil).toISOString()}` } : {}),
+    expected: `a signed rate of ${currency} that is valid`,
+  });
 }
 
 const isUsed = ({ quantities }: Counted): boolean => Object.keys(quantities).length > 0;
@@ -128,5 +172,10 @@ function current(tariff: Tariff, counted: Counted | undefined, startedAt: number
   const local = new Date(startedAt + (tariff.hours?.offsetMinutes ?? 0) * 60_000).toISOString();
   const period = tariff.period === 'ever' ? '' : local.slice(0, tariff.period === 'day' ? 10 : 7);
   if (counted && counted.period >= period) return counted;
-  return { period, quantities: {}, scaled: '0' };
+  return {
+    period,
+    quantities: {},
+    scaled: '0',
+    ...(counted?.rest === undefined ? {} : { rest: counted.rest }),
+  };
 }

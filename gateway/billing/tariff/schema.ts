@@ -56,6 +56,24 @@ const PERIODS = ['ever', 'day', 'month'] as const;
 const perQuantity = <T extends z.ZodType>(value: T) =>
   z.strictObject(Object.fromEntries(QUANTITIES.map((name) => [name, value.optional()])));
 
+/** The most that a rate may be valid for: who sets prices in a currency means today's AIMX. */
+const MAX_RATE_MS = 7 * 86_400_000;
+
+/** A signed rate, see `snapshot.ts`. */
+export const rateSchema = z
+  .strictObject({
+    currency: z.string().regex(/^[A-Z]{3}$/, 'a currency such as EUR'),
+    aimx: units.refine((text) => text !== '0', 'more than 0'),
+    observedAt: z.number().int().min(0).max(Number.MAX_SAFE_INTEGER),
+    validUntil: z.number().int().min(0).max(Number.MAX_SAFE_INTEGER),
+    source: z.string().max(200),
+    signature: z.string().regex(/^0x[0-9a-f]{130}$/, '65 bytes'),
+  })
+  .refine(
+    ({ observedAt, validUntil }) => validUntil > observedAt && validUntil - observedAt <= MAX_RATE_MS,
+    'a rate is valid for a time after it was observed, and for 7 days at most',
+  );
+
 /**
  * A tariff file. In its simplest form `amount = inference × fixed + Σ quantity × price`, which is linear, so that what
  * is coalesced costs the same. Graduated prices, free quotas, a minimum and times of day keep that property: an amount is
@@ -74,4 +92,14 @@ export const tariffSchema = z.strictObject({
   minimum: units.optional().describe('Least that a period costs once anything is used in it'),
   period: z.enum(PERIODS).optional().describe('Of free quotas, tiers and the minimum; default: ever'),
   hours: factorSchema.optional().describe('Factors by time of day, in millionths'),
+  currency: z
+    .strictObject({
+      code: z.string().regex(/^[A-Z]{3}$/, 'a currency such as EUR'),
+      signer: z.string().regex(/^0x[0-9a-f]{40}$/, 'an address, lower case'),
+    })
+    .optional()
+    .describe(
+      'Prices are in 10^-18 of this currency, and what it is worth in AIMX says a rate that `signer` has signed',
+    ),
+  rate: rateSchema.optional().describe('The rate that holds: put in by the gateway, and so part of the hash'),
 });

@@ -66,6 +66,20 @@ export const billingSection = z.strictObject({
   exposure: exposureSection,
   fees: feesSection,
   tariff: z.string().optional().describe('Tariff file (JSON)'),
+  rate: z
+    .string()
+    .optional()
+    .describe('File with the signed rate of a tariff in a currency; read anew when it changes'),
+  rents: z
+    .array(
+      z.strictObject({
+        account: z.string().min(1).max(200).describe('Who is billed: pipeline/ID or consumer/NAME'),
+        share: z.number().int().min(1).max(100).describe('Of the accelerator, in percent'),
+      }),
+    )
+    .max(100)
+    .default([])
+    .describe('Shares of the accelerator that are rented: metered as rent_s, a receipt a minute'),
   batch: z
     .strictObject({
       maxReceipts: z.number().int().min(1).max(100_000).prefault(10_000),
