@@ -91,6 +91,13 @@ export function createChannelLedger(options: ChannelLedgerOptions): ChannelLedge
     opened: (provider, from) => guarded(() => opened(provider, from)),
     look: (ids) => guarded(() => look(ids)),
     gasOf,
+    check: (action, from) =>
+      guarded(async () => {
+        const gas = quantity(gasOf(action));
+        const params = [{ from, to: ledger, data: callOf(action), gas }, 'latest'];
+        const [answer] = await rpc.batch([{ method: 'eth_call', params }]);
+        return answer && 'error' in answer ? answer.error.message : null;
+      }),
     sign: (action, { nonce, maxFee, tip }, signer) =>
       signTransaction(
         {

@@ -4,6 +4,7 @@ import { charge, finalise, sign } from './metering/metering-ops.ts';
 import { prune } from './metering/prune-op.ts';
 import { space } from './metering/space.ts';
 import { mined, outbox, range, reconcile, seal, sent, signed } from './posting/outbox-ops.ts';
+import { payoutMined, payoutSent, payoutSigned, payoutState } from './posting/payout-ops.ts';
 import { accounts, batch, batchPage, settled } from './receipts/batch-queries.ts';
 import { ledger } from './receipts/ledger-query.ts';
 import {
@@ -22,7 +23,24 @@ import { MIGRATIONS } from './store-schema.ts';
 export const storeModule: StoreModule = {
   name: 'billing',
   migrations: MIGRATIONS,
-  ops: { charge, finalise, sign, seal, signed, sent, mined, reconcile, prune, found, seen, word, bill },
+  ops: {
+    charge,
+    finalise,
+    sign,
+    seal,
+    signed,
+    sent,
+    mined,
+    reconcile,
+    prune,
+    found,
+    seen,
+    word,
+    bill,
+    payoutSigned,
+    payoutSent,
+    payoutMined,
+  },
   queries: {
     outbox,
     range,
@@ -44,5 +62,6 @@ export const storeModule: StoreModule = {
     billed,
     placed,
     receiptOf,
+    payoutState,
   },
 };

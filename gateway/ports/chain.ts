@@ -29,6 +29,8 @@ export interface LedgerHead {
 /** One consistent look at the chain: everything as of one block. */
 export interface ChainView {
   readonly block: number;
+  /** The block's time, seconds since the epoch; absent where nobody asked. */
+  readonly time?: number;
   readonly head: LedgerHead;
   /** The device's head as of the newest final block; undefined when the node cannot say. */
   readonly finalHead: LedgerHead | undefined;

@@ -67,6 +67,8 @@ export interface ChannelLedger {
   look(channelIds: readonly Uint8Array[]): Promise<ChainAnswer<ChannelsView>>;
   /** Pure: the signed transaction of an action, and its hash. */
   sign(action: PayoutAction, terms: PostTerms, signer: Signer): { raw: Uint8Array; hash: Uint8Array };
+  /** Why the ledger would refuse an action of `from` now; null when it would not. */
+  check(action: PayoutAction, from: string): Promise<ChainAnswer<string | null>>;
   /** Gas that an action may use. */
   gasOf(action: PayoutAction): number;
 }

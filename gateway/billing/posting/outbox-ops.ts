@@ -289,12 +289,16 @@ export function sent(db: DatabaseSync, args: { hash: Uint8Array; now: number }):
 }
 
 /** `billing.mined`: notes where a transaction stands in the chain. */
-export function mined(db: DatabaseSync, args: { hash: Uint8Array; block: number; gasUsed: number }): void {
+export function mined(
+  db: DatabaseSync,
+  args: { hash: Uint8Array; block: number; gasUsed: number; gasPrice?: string | null },
+): void {
   run(
     db,
-    'UPDATE billing_txs SET block = ?, gas_used = ? WHERE hash = ?',
+    'UPDATE billing_txs SET block = ?, gas_used = ?, gas_price = ? WHERE hash = ?',
     args.block,
     args.gasUsed,
+    args.gasPrice ?? null,
     args.hash,
   );
 }

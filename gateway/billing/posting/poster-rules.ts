@@ -1,6 +1,8 @@
 import type { ChainView } from '../../ports/chain.ts';
 import { sameBytes } from '../formats/bytes.ts';
 import type { BatchRow, InFlight, Outbox } from './outbox-ops.ts';
+import { type FeeRules, isWorth } from './payout-rules.ts';
+import type { Payable } from './payouts.ts';
 
 /**
  * What the poster does next: a pure function of what the chain says and what the outbox holds. It can be asked again at
@@ -17,6 +19,7 @@ export interface PosterRules {
   readonly replaceAfterMs: number;
   /** Wei per gas that are never exceeded. */
   readonly maxFee: bigint;
+  readonly fees?: FeeRules;
 }
 
 /** Monotonic times this process knows; all absent after a start. */
@@ -33,6 +36,8 @@ export interface PosterView {
   readonly chain: ChainView;
   readonly outbox: Outbox;
   readonly memory: PosterMemory;
+  /** What posting would bring on channels with customers. */
+  readonly payable?: Pick<Payable, 'value' | 'forced' | 'spent' | 'inFlight'>;
   /** Wall clock, ms; only for the age of receipts. */
   readonly now: number;
   readonly monotonic: number;
@@ -55,8 +60,10 @@ export type PosterStep =
   /** The chain lost what it held for good, and the receipts are no longer kept. */
   | { readonly do: 'stop'; readonly reason: 'receipts-gone' }
   /** Posting would cost more than allowed. */
-  | { readonly do: 'stop'; readonly reason: 'fee-cap' };
+  | { readonly do: 'stop'; readonly reason: 'fee-cap' | 'fee-budget' };
 
+/** About what a post takes, after a device's first. */
+const POST_GAS = 40_000;
 /** A transaction that is in no block is handed over again this often, in case the node has dropped it. */
 const REPEAT_MS = 5_000;
 
@@ -90,30 +97,44 @@ export function nextStep(view: PosterView, rules: PosterRules): PosterStep {
 function due(view: PosterView, rules: PosterRules): boolean {
   const { chain, outbox, memory } = view;
   if (outbox.oldestAt === null) return false;
-  if (outbox.receipts - chain.head.toSeq >= rules.maxReceipts) return true;
+  const { fees } = rules;
+  if (view.payable?.forced) return true;
+  const gasPrice = chain.baseFee + chain.tip;
+  if (fees && isWorth(view.payable?.value ?? 0n, POST_GAS, gasPrice, fees)) return true;
+  // Where fees are weighed, a full batch waits for a good price too.
+  const full = outbox.receipts - chain.head.toSeq >= rules.maxReceipts;
+  if (full && fees?.coinPrice === undefined) return true;
   if (view.now - outbox.oldestAt >= rules.maxAgeMs) return true;
   if (rules.idleMs === undefined) return false;
   return memory.postedAt === undefined || view.monotonic - memory.postedAt >= rules.idleMs;
 }
 
 /** Nodes ask for 10 % more than the transaction that is replaced, in both fees; 12.5 % is safe with all of them. */
-const bump = (fee: bigint): bigint => (fee * 1125n + 999n) / 1000n;
+export const bump = (fee: bigint): bigint => (fee * 1125n + 999n) / 1000n;
 
 function sign(view: PosterView, rules: PosterRules, batch: BatchRow, replaced: InFlight | null): PosterStep {
   const { chain } = view;
   let tip = chain.tip;
   let maxFee = chain.baseFee * 2n + tip;
-  if (replaced) {
-    tip = greater(tip, bump(BigInt(replaced.tip)));
-    maxFee = greater(greater(maxFee, bump(BigInt(replaced.max_fee))), tip);
+  // Whatever has this nonce is replaced, also a payout.
+  const other = replaced ?? view.payable?.inFlight ?? null;
+  if (other) {
+    tip = greater(tip, bump(BigInt(other.tip)));
+    maxFee = greater(greater(maxFee, bump(BigInt(other.max_fee))), tip);
   }
   if (maxFee > rules.maxFee) {
-    const least = replaced ? bump(BigInt(replaced.max_fee)) : 0n;
+    const least = other ? bump(BigInt(other.max_fee)) : 0n;
     const enough = greater(chain.baseFee + tip, least);
     if (enough > rules.maxFee) return { do: 'stop', reason: 'fee-cap' };
     maxFee = rules.maxFee;
   }
+  const { payable, chain: now } = view;
+  const budget = rules.fees?.dailyBudget;
+  if (budget !== undefined && !replaced && !payable?.forced) {
+    const cost = BigInt(POST_GAS) * (now.baseFee + tip);
+    if ((payable?.spent ?? 0n) + cost > budget) return { do: 'stop', reason: 'fee-budget' };
+  }
   return { do: 'sign', batch, nonce: chain.nonce, maxFee, tip, replaces: replaced !== null };
 }
 
-const greater = (a: bigint, b: bigint): bigint => (a > b ? a : b);
+export const greater = (a: bigint, b: bigint): bigint => (a > b ? a : b);

@@ -1,11 +1,14 @@
-import type { Chain, ChainAnswer, ChainView, Signer } from '../../ports/chain.ts';
+import type { Chain, ChainAnswer, ChainView, PostFields, PostTerms, Signer } from '../../ports/chain.ts';
+import type { AcknowledgedRow, PayoutAction } from '../../ports/channel-ledger.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { Transaction } from '../../store/types.ts';
 import type { BookKey } from '../book-rows.ts';
 import { toHex } from '../formats/bytes.ts';
 import { batchDigest, batchHead, separatorOf } from '../formats/documents.ts';
-import type { Drift, InFlight, Outbox, RangeRow, SealArgs, SignedArgs } from './outbox-ops.ts';
-import { nextStep, type PosterRules, type PosterStep } from './poster-rules.ts';
+import type { BatchRow, Drift, InFlight, Outbox, RangeRow, SealArgs, SignedArgs } from './outbox-ops.ts';
+import type { PayoutRow } from './payout-ops.ts';
+import type { Payable, Payouts } from './payouts.ts';
+import { nextStep, type PosterRules, type PosterStep, type PosterView } from './poster-rules.ts';
 import { buildTree } from './tree-builder.ts';
 
 /** The part of the store that the poster needs. */
@@ -21,6 +24,8 @@ export interface PosterParts {
   readonly book: BookKey;
   readonly clock: Clock;
   readonly rules: PosterRules;
+  /** Absent: no channels with customers. */
+  readonly payouts?: Payouts | undefined;
 }
 
 /** How a round ended. */
@@ -33,7 +38,7 @@ export type Round =
     }
   | {
       readonly kind: 'stopped';
-      readonly reason: 'unknown-head' | 'receipts-gone' | 'fee-cap';
+      readonly reason: 'unknown-head' | 'receipts-gone' | 'fee-cap' | 'fee-budget';
       readonly view: ChainView;
     }
   | { readonly kind: 'unavailable'; readonly code: string; readonly reason: string };
@@ -76,17 +81,30 @@ export class Poster {
         nonce: view.nonce,
       };
       const outbox = await store.query<Outbox | null>('billing.outbox', asked);
+      const payable = await this.#parts.payouts?.look(view);
       if (!outbox) return { kind: 'settled', view, drift, sent };
       if (outbox.drift.length > 0) {
         const [changes] = await store.commit({ ops: [{ op: 'billing.reconcile', args: asked }] });
         drift = [...drift, ...(changes as readonly Drift[])];
       }
       await this.#noteBlocks(outbox.unnoted);
-      const next = nextStep(this.#view(view, outbox), this.#parts.rules);
-      if (next.do === 'rest') return { kind: 'settled', view, drift, sent };
+      const paying = payable?.inFlight && pays(payable.inFlight, outbox.inFlight);
+      const next: PosterStep = paying
+        ? { do: 'rest' }
+        : nextStep(this.#view(view, outbox, payable), this.#parts.rules);
+      if (next.do === 'rest') {
+        // One transaction at a time: a batch that is under way goes first.
+        const idle = paying || outbox.inFlight === null;
+        const step = idle ? await this.#parts.payouts?.step(view) : undefined;
+        if (step?.kind === 'again') continue;
+        if (step?.kind === 'unavailable') return step;
+        if (step?.kind === 'stopped') return { ...step, view };
+        if (step?.kind === 'sent') sent.push(step.hash);
+        return { kind: 'settled', view, drift, sent };
+      }
       if (next.do === 'stop') return { kind: 'stopped', reason: next.reason, view };
       if (next.do === 'seal') await this.#seal(view, next);
-      else if (next.do === 'sign') await this.#sign(next);
+      else if (next.do === 'sign') await this.#sign(next, payable);
       else {
         const handed = await this.#broadcast(next.tx);
         if (handed.ok) sent.push(next.tx.hash);
@@ -97,11 +115,18 @@ export class Poster {
     return { kind: 'unavailable', code: 'unreachable', reason: 'the chain keeps changing its answers' };
   }
 
-  #view(chain: ChainView, outbox: Outbox) {
+  #view(chain: ChainView, outbox: Outbox, payable: Payable | undefined): PosterView {
     const { clock } = this.#parts;
     const handed = outbox.inFlight ? this.#handed.get(toHex(outbox.inFlight.hash)) : undefined;
     const memory = { sentAt: handed?.sentAt, repeatedAt: handed?.repeatedAt, postedAt: this.#postedAt };
-    return { chain, outbox, memory, now: clock.now(), monotonic: clock.monotonic() };
+    return {
+      chain,
+      outbox,
+      memory,
+      now: clock.now(),
+      monotonic: clock.monotonic(),
+      ...(payable ? { payable } : {}),
+    };
   }
 
   #notice(view: ChainView): void {
@@ -135,8 +160,8 @@ export class Poster {
     await store.commit({ ops: [{ op: 'billing.seal', args }] });
   }
 
-  async #sign(step: Extract<PosterStep, { do: 'sign' }>): Promise<void> {
-    const { store, chain, signer, clock } = this.#parts;
+  async #sign(step: Extract<PosterStep, { do: 'sign' }>, payable: Payable | undefined): Promise<void> {
+    const { store, clock } = this.#parts;
     const { batch, nonce, maxFee, tip } = step;
     const post = {
       prevHead: batch.prev_head,
@@ -144,7 +169,7 @@ export class Poster {
       toSeq: batch.to_ordinal,
       total: BigInt(batch.total),
     };
-    const { raw, hash } = chain.signPost(post, { nonce, maxFee, tip }, signer);
+    const { raw, hash } = await this.#signed(batch, post, { nonce, maxFee, tip }, payable?.rows ?? []);
     const args: SignedArgs = {
       batch: batch.id,
       hash,
@@ -155,6 +180,29 @@ export class Poster {
       now: clock.now(),
     };
     await store.commit({ ops: [{ op: 'billing.signed', args }] });
+  }
+
+  /** The post, together with what payers have acknowledged where the ledger takes that. */
+  async #signed(
+    batch: BatchRow,
+    post: PostFields,
+    terms: PostTerms,
+    rows: readonly AcknowledgedRow[],
+  ): Promise<{ raw: Uint8Array; hash: Uint8Array }> {
+    const { chain, signer, payouts, book } = this.#parts;
+    if (rows.length > 0 && payouts && chain.channels) {
+      const { device } = book;
+      const action: PayoutAction = {
+        kind: 'post-and-settle',
+        device,
+        post,
+        signature: batch.signature,
+        rows,
+      };
+      const refused = await payouts.refusal(action);
+      if (refused.ok && refused.value === null) return chain.channels.sign(action, terms, signer);
+    }
+    return chain.signPost(post, terms, signer);
   }
 
   async #broadcast(tx: InFlight): Promise<ChainAnswer<'sent' | 'known'>> {
@@ -177,8 +225,13 @@ export class Poster {
     for (const hash of hashes) {
       const outcome = await this.#parts.chain.outcome(hash);
       if (!outcome.ok || !outcome.value?.succeeded) continue;
-      const { block, gasUsed } = outcome.value;
-      await this.#parts.store.commit({ ops: [{ op: 'billing.mined', args: { hash, block, gasUsed } }] });
+      const { block, gasUsed, gasPrice } = outcome.value;
+      const args = { hash, block, gasUsed, gasPrice: gasPrice === undefined ? null : String(gasPrice) };
+      await this.#parts.store.commit({ ops: [{ op: 'billing.mined', args }] });
     }
   }
 }
+
+/** Whether the payout is what a node would include: it pays more than a batch with the same nonce. */
+const pays = (payout: PayoutRow, batch: InFlight | null): boolean =>
+  batch === null || BigInt(payout.max_fee) > BigInt(batch.max_fee);
