@@ -116,6 +116,11 @@ describe.skipIf(missing !== undefined)('the flow editor', () => {
     }
     expect((await get('/flows/', as('ann'))).status).toBe(503);
     await flows.start();
+    // Nothing was ever deployed: nothing runs, until an admin looks.
+    expect((await get('/flows/', as('bob'))).status).toBe(403);
+    expect(flows.status()).toMatchObject({ state: 'idle', pid: null });
+    const waiting = await get('/flows/', { ...as('ann'), accept: 'text/html' });
+    expect([waiting.status, waiting.headers.get('refresh')]).toEqual([503, '2']);
     await running();
   }, SLOW);
 

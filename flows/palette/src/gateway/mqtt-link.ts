@@ -21,6 +21,8 @@ export interface LinkOptions {
 /** Publications on their way at once. */
 const WINDOW = 64;
 const CONNECT_TIMEOUT_MS = 10_000;
+/** How long a close waits for acknowledgements. */
+const DRAIN_MS = 1000;
 /** How long a close waits for the broker before the socket is cut. */
 const END_MS = 2000;
 
@@ -39,6 +41,7 @@ export class MqttLink {
   #error: Error | undefined;
   #pause: number;
   #timer: NodeJS.Timeout | undefined;
+  #drained: (() => void) | undefined;
 
   constructor(options: LinkOptions) {
     this.#options = options;
@@ -81,8 +84,9 @@ export class MqttLink {
     };
   }
 
-  /** Gives up what waits and ends the connection. Idempotent. */
+  /** Lets what is on its way arrive, gives up what is not, ends the connection. Idempotent. */
   async close(): Promise<void> {
+    if (this.#state === 'connected' && this.#outbox.size > 0) await this.#drain();
     clearTimeout(this.#timer);
     const client = this.#client;
     const wasConnected = this.#state === 'connected';
@@ -92,6 +96,19 @@ export class MqttLink {
     this.subscriptions.clear();
     if (client) await end(client, wasConnected);
     this.#watchers.clear();
+  }
+
+  /** Until nothing waits, the connection ends, or {@link DRAIN_MS} have passed. */
+  #drain(): Promise<void> {
+    return new Promise((resolve) => {
+      const done = (): void => {
+        clearTimeout(timer);
+        this.#drained = undefined;
+        resolve();
+      };
+      const timer = setTimeout(done, DRAIN_MS);
+      this.#drained = done;
+    });
   }
 
   #connect(): void {
@@ -145,6 +162,7 @@ export class MqttLink {
   #lost(error: Error | undefined): void {
     const pause = this.#pause * (0.75 + Math.random() / 2);
     this.#pause = Math.min(2 * this.#pause, this.#options.maxPauseMs ?? 30_000);
+    this.#drained?.();
     this.#outbox.rewind();
     this.#timer = setTimeout(() => this.#connect(), pause);
     this.#become('waiting', error);
@@ -172,6 +190,7 @@ export class MqttLink {
       // Of a connection that is gone, or given up: it is sent again, or has been answered.
       if (client !== this.#client || error) return;
       if (this.#outbox.remove(entry)) entry.done();
+      if (this.#outbox.size === 0) this.#drained?.();
       this.#flush();
     });
   }
