@@ -114,6 +114,7 @@ export class Flows {
   #door() {
     const { door } = this.#supervisor;
     if (door) return door;
+    this.#supervisor.wake();
     if (this.#missing) throw new GatewayError('FLOWS_MISSING', 'Node-RED is not installed');
     throw new GatewayError('FLOWS_DOWN', `the flows are ${this.#supervisor.status().state}`);
   }

@@ -1,5 +1,3 @@
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { FromHost, OwnGateway, Start } from '../../flows/host/protocol.ts';
 import type { FlowsConfig } from '../config/schema.ts';
@@ -10,15 +8,18 @@ import type { Log } from '../ports/log.ts';
 import { newSecret } from '../security/secrets.ts';
 import { Backoff } from '../system/backoff.ts';
 import { type HostEnd, HostProcess } from './host-process.ts';
-import { grantFolder, type HostUser, hostUser, ownFolder, requireReach } from './host-user.ts';
 import { paletteFolder } from './palette.ts';
 import type { HostDoor } from './proxy.ts';
-import { HOST_PROGRAM, spawnFlowsHost } from './spawn-host.ts';
+import { makeQuarters, type Quarters } from './quarters.ts';
+import { spawnFlowsHost } from './spawn-host.ts';
 import type { FlowVault } from './vault.ts';
 import { CrashLoop, endText, findNode, nodeText } from './verdict.ts';
 
-/** `safe-mode`: the flows are loaded and do not run, until somebody deploys. `waiting`: for the next try. */
-export type FlowsState = 'stopped' | 'missing' | 'starting' | 'running' | 'safe-mode' | 'waiting';
+/**
+ * `idle`: nothing was ever deployed, so nothing runs until somebody opens the editor. `safe-mode`: the flows are loaded and do
+ * not run, until somebody deploys. `waiting`: for the next try.
+ */
+export type FlowsState = 'stopped' | 'missing' | 'idle' | 'starting' | 'running' | 'safe-mode' | 'waiting';
 
 export interface SupervisorParts {
   readonly config: FlowsConfig;
@@ -49,7 +50,7 @@ export class Supervisor {
   readonly #loop: CrashLoop;
   #host: HostProcess | undefined;
   #door: HostDoor | undefined;
-  #runFolder = '';
+  #quarters: Quarters | undefined;
   #state: FlowsState = 'stopped';
   #safeMode = false;
   #restarts = 0;
@@ -61,7 +62,6 @@ export class Supervisor {
   #cancelStart: () => void = () => undefined;
   #credentialKey = '';
   #palette: string | null = null;
-  #user: HostUser | undefined;
 
   constructor(parts: SupervisorParts) {
     this.#parts = parts;
@@ -85,23 +85,28 @@ export class Supervisor {
     };
   }
 
-  /** Answers when the host is on its way, not when it is ready. */
+  /** Starts the host where there are flows to run; answers when it is on its way, not when it is ready. */
   async start(): Promise<void> {
-    const { config, dataDir, vault } = this.#parts;
-    this.#user = hostUser(config.user);
+    const { vault } = this.#parts;
     await vault.open();
-    this.#credentialKey = await vault.credentialKey();
+    if (this.#stopping) return;
+    if (vault.snapshots.current) await this.#prepare();
+    else this.#state = 'idle';
+  }
+
+  /** Somebody wants the editor. */
+  wake(): void {
+    if (this.#state !== 'idle') return;
+    this.#prepare().catch((error: unknown) => this.#giveUp(error));
+  }
+
+  async #prepare(): Promise<void> {
+    const { config, dataDir, vault } = this.#parts;
     this.#state = 'starting';
+    this.#credentialKey = await vault.credentialKey();
     this.#palette = await paletteFolder((text) => this.#log.warn({}, text));
     if (this.#stopping) return;
-    this.#runFolder = mkdtempSync(join(tmpdir(), 'aimx-flows-'));
-    const home = join(vault.folder, 'user');
-    mkdirSync(home, { recursive: true, mode: 0o700 });
-    if (this.#user) {
-      grantFolder(dataDir, home, this.#user);
-      requireReach(this.#user, [process.execPath, HOST_PROGRAM, home]);
-      ownFolder(this.#runFolder, this.#user);
-    }
+    this.#quarters = makeQuarters(dataDir, join(vault.folder, 'user'), config.user);
     this.#launch();
   }
 
@@ -110,7 +115,7 @@ export class Supervisor {
     this.#cancelStart();
     this.#cancelGood();
     await this.#host?.stop(STOP_MS);
-    if (this.#runFolder !== '') rmSync(this.#runFolder, { recursive: true, force: true });
+    this.#quarters?.leave();
     this.#state = 'stopped';
   }
 
@@ -121,19 +126,21 @@ export class Supervisor {
     this.#backoff.reset();
     this.#cancelStart();
     this.#parts.alarms.clear(FELL_BACK);
+    if (!this.#quarters) return await this.#prepare();
     await this.#host?.stop(RESTART_MS);
     if (!this.#stopping && !this.#host) this.#launch();
   }
 
   #launch(): void {
-    const { config, clock, name, own, vault } = this.#parts;
+    const { config, clock, name, own } = this.#parts;
+    const { home, runFolder, user } = this.#quarters!;
     const secret = newSecret();
-    this.#door = { socket: join(this.#runFolder, `${secret.slice(0, 8)}.sock`), secret };
+    this.#door = { socket: join(runFolder, `${secret.slice(0, 8)}.sock`), secret };
     const start: Start = {
       kind: 'start',
       socket: this.#door.socket,
       doorSecret: secret,
-      userDir: join(vault.folder, 'user'),
+      userDir: home,
       palette: this.#palette,
       credentialKey: this.#credentialKey,
       own: own(),
@@ -146,7 +153,7 @@ export class Supervisor {
     };
     const limits = { hangAfter: config.hangAfter, maxRss: config.heapMiB * 1024 ** 2 + BESIDE_HEAP };
     this.#state = 'starting';
-    const child = spawnFlowsHost(config.heapMiB, start.userDir, this.#user);
+    const child = spawnFlowsHost(config.heapMiB, home, user);
     this.#host = new HostProcess(child, start, limits, clock, {
       ready: (version) => this.#onReady(version),
       ask: (message) => this.#answer(message),

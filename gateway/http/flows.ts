@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { FastifyInstance } from 'fastify';
@@ -17,6 +18,13 @@ const ENDPOINTS = '/flows/http/';
 const RECHECK_MS = 15_000;
 const MAX_EDITORS = 64;
 
+const STYLE =
+  'body{font:1.1rem system-ui;display:grid;place-items:center;height:90vh;color-scheme:light dark}';
+const STARTING = {
+  csp: `default-src 'none'; style-src 'sha256-${createHash('sha256').update(STYLE).digest('base64')}'; frame-ancestors 'none'`,
+  html: `<!doctype html><html lang="en"><meta charset="utf-8"><title>Flows</title><style>${STYLE}</style><p role="status">The flow editor is starting …</p></html>\n`,
+};
+
 /**
  * `/flows/…`: the editor for admins; below `/flows/http/` what flows answer, which a viewer may read. Who it is goes along,
  * logins and tokens do not.
@@ -32,6 +40,13 @@ export async function flowsRoutes(
     const page = request.method === 'GET' && request.headers.accept?.includes('text/html') === true;
     if (page && error instanceof GatewayError && error.code === 'UNAUTHORIZED')
       return reply.redirect('/#/login?back=flows', 303);
+    // They are there in a few seconds; the page looks again by itself.
+    if (page && error instanceof GatewayError && error.code === 'FLOWS_DOWN')
+      return reply
+        .code(503)
+        .headers({ refresh: '2', 'retry-after': '2', 'content-security-policy': STARTING.csp })
+        .type('text/html; charset=utf-8')
+        .send(STARTING.html);
     throw error;
   });
   app.all('/*', async (request, reply) => {

@@ -4,9 +4,9 @@ import { count, time } from './common.ts';
 /** How Node-RED does. */
 export const flowsView = z.object({
   state: z
-    .enum(['off', 'missing', 'stopped', 'starting', 'running', 'safe-mode', 'waiting'])
+    .enum(['off', 'missing', 'stopped', 'idle', 'starting', 'running', 'safe-mode', 'waiting'])
     .describe(
-      'missing: Node-RED is not installed; safe-mode: loaded and not running, until somebody deploys; waiting: for the next try',
+      'missing: Node-RED is not installed; idle: nothing was ever deployed, it starts when somebody opens the editor; safe-mode: loaded and not running, until somebody deploys; waiting: for the next try',
     ),
   version: z.string().nullable(),
   pid: count.nullable(),
