@@ -120,19 +120,24 @@ export const transactionsOf = (books: Books, payment: number): PaymentTransactio
       gasUsed: row.gas_used ?? undefined,
     }));
 
-/** Stores a signed transaction, before it is sent. */
+/**
+ * Stores a signed transaction, before it is sent. Answers false, and stores nothing, when another process has stored one at another
+ * nonce meanwhile: both could be mined.
+ */
 export function addTransaction(
   books: Books,
   payment: number,
   tx: Pick<PaymentTransaction, 'hash' | 'nonce' | 'maxFee' | 'tip' | 'raw'>,
   now: number,
-): void {
-  books.transaction(() => {
+): boolean {
+  return books.transaction(() => {
+    if (transactionsOf(books, payment).some(({ nonce }) => nonce !== tx.nonce)) return false;
     books.run(
       'INSERT OR IGNORE INTO payer_transactions (hash, payment, nonce, max_fee, tip, raw, signed_at) VALUES (?, ?, ?, ?, ?, ?, ?)',
       ...[tx.hash, payment, tx.nonce, String(tx.maxFee), String(tx.tip), tx.raw, now],
     );
     setPayment(books, payment, 'SENT');
+    return true;
   });
 }
 

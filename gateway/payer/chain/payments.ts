@@ -137,7 +137,7 @@ async function signAndSend(
   const tx: PaymentTransaction = {
     ...{ raw, hash, ...terms, signedAt: now(), block: undefined, gasUsed: undefined },
   };
-  addTransaction(books, payment.id, tx, now());
+  if (!addTransaction(books, payment.id, tx, now())) return { kind: 'waits', payment, why: 'sent elsewhere' };
   return await send(options, payment, tx);
 }
 
