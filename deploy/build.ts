@@ -14,7 +14,7 @@ const SOURCES = ['gateway', 'adapters', 'models', 'deploy/contracts', 'deploy/de
 
 rmSync(dist, { recursive: true, force: true });
 const compiler = join(dirname(fileURLToPath(import.meta.resolve('typescript/package.json'))), 'bin/tsc');
-const page = join(root, 'gateway/http/page/client');
+const page = join(root, 'gateway/http/web/client');
 const inDist = ['--noEmit', 'false', '--rootDir', root, '--outDir', dist];
 for (const words of [
   ['-p', join(root, 'deploy/tsconfig.build.json')],

@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { type FastifyInstance, type FastifyReply, fastify } from 'fastify';
+import { type FastifyInstance, fastify } from 'fastify';
 import type { Config } from '../config/schema.ts';
 import { GatewayError } from '../errors.ts';
 import type { Clock } from '../ports/clock.ts';
@@ -20,9 +20,9 @@ import { errorReply } from './errors.ts';
 import { type FlowsDoor, FlowsUpgrades, flowsRoutes } from './flows.ts';
 import { inferenceRoutes } from './inference.ts';
 import type { Metrics } from './metrics.ts';
-import { loadPage } from './page/page.ts';
 import { type ReadingRoutesParts, readingRoutes } from './readings.ts';
 import type { Views } from './views.ts';
+import { serveWeb } from './web/serve.ts';
 
 /** Takes over a socket that asks for WebSocket below `/mqtt`. */
 export type UpgradeHandler = (request: IncomingMessage, socket: Duplex, head: Buffer) => void;
@@ -153,16 +153,7 @@ export function createHttpServer(parts: HttpServerParts): HttpServer {
     app.register((s) => readingRoutes(s, { ...readings, maxBodyBytes: config.limits.maxPacketBytes }), {
       prefix: '/s',
     });
-  const page = loadPage();
-  app.get('/', (_request, reply: FastifyReply) =>
-    reply.headers({ 'content-security-policy': page.csp }).type('text/html; charset=utf-8').send(page.html),
-  );
-
-  for (const [name, script] of page.modules) {
-    app.get(`/page/${name}`, (_request, reply: FastifyReply) =>
-      reply.type('text/javascript; charset=utf-8').send(script),
-    );
-  }
+  serveWeb(app);
 
   app.server.on('upgrade', (request: IncomingMessage, socket: Socket, head: Buffer) => {
     socket.on('error', (error) =>
