@@ -52,6 +52,10 @@ export function buildPalette(): void {
     nodes,
     readdirSync(join(source, 'html')).map((file) => file.replace(/\.html$/, '')),
   );
+  // Whole solutions come along under Import → Examples.
+  const solutions = join(here, 'examples/solutions');
+  rmSync(solutions, { recursive: true, force: true });
+  cpSync(join(here, '../examples'), solutions, { recursive: true, filter: (file) => !file.endsWith('.md') });
   const licence = join(here, '../../LICENSE');
   if (existsSync(licence)) cpSync(licence, join(here, 'LICENSE'));
 }
