@@ -78,7 +78,7 @@ const HEADERS = {
   'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
 };
 
-/** Health, metrics, API and status page on one port. Constructed pure; `stop` undoes all that `start` did. */
+/** Health, metrics, API and dashboard on one port. Constructed pure; `stop` undoes all that `start` did. */
 export function createHttpServer(parts: HttpServerParts): HttpServer {
   const { access, config, views } = parts;
   const { host } = config.listen;
