@@ -8,6 +8,7 @@ import { createGateway, type Gateway } from '../../gateway/gateway.ts';
 import type { Log } from '../../gateway/ports/log.ts';
 import { Lifecycle, type Part } from '../../gateway/system/lifecycle.ts';
 import { type ChildMessage, Children } from './children.ts';
+import { firstLogin } from './login.ts';
 import { Milestones } from './milestones.ts';
 import { type Style, timed, welcome } from './screen.ts';
 import { choosePorts, type DemoPorts, writeDemoConfig } from './setup.ts';
@@ -59,6 +60,7 @@ export async function runDemo(options: DemoOptions, signal: AbortSignal): Promis
     });
 
   const chain = await startDevChain({ dir: join(folder, 'chain'), port: ports.chain, log });
+  const login = await firstLogin(folder);
   const gateway = await gatewayOn(chain, folder, ports, log).catch(async (error: unknown) => {
     await chain.stop();
     throw error;
@@ -87,7 +89,7 @@ export async function runDemo(options: DemoOptions, signal: AbortSignal): Promis
     log,
   );
   await everything.start(signal);
-  print(welcome(style, ports, folder, chain.engine));
+  print(welcome(style, { ports, folder, engine: chain.engine, login }));
   print(timed(style, `ready after ${((performance.now() - begun) / 1000).toFixed(1)} s`));
   const unwatch = milestones.watch(gateway);
   const complete = await ended(milestones, options, signal);

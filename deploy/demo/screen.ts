@@ -16,11 +16,28 @@ const INSTALLED = import.meta.url.endsWith('.js');
 const GATEWAY = INSTALLED ? 'aimx-gateway' : 'npm run gateway --';
 const AGAIN = INSTALLED ? 'aimx-gateway demo --fresh' : 'npm start -- --fresh';
 
+export interface WelcomeParts {
+  readonly ports: DemoPorts;
+  readonly folder: string;
+  /** Of the chain. */
+  readonly engine: string;
+  /** The first login; null when there was one before. */
+  readonly login: { readonly name: string; readonly password: string } | null;
+}
+
 /** What runs, what to open and what to type next. */
-export function welcome(style: Style, ports: DemoPorts, folder: string, engine: string): string {
+export function welcome(style: Style, { ports, folder, engine, login }: WelcomeParts): string {
   const { bold, cyan, dim } = style;
+  const config = join(near(folder), 'gateway.yaml');
   const rows: [string, string][] = [
     ['status page', cyan(`http://127.0.0.1:${ports.http}/`)],
+    ['flow editor', cyan(`http://127.0.0.1:${ports.http}/flows/`)],
+    [
+      'login',
+      login
+        ? `${bold(login.name)}  ${bold(login.password)}   ${dim('shown only now')}`
+        : dim(`as before; ${GATEWAY} people password admin --config ${config}`),
+    ],
     ['MQTT', `mqtt://127.0.0.1:${ports.mqtt}   ${dim('three machines and a meter publish here')}`],
     ['CoAP', `coap://127.0.0.1:${ports.coap}   ${dim('two rooms post here')}`],
     ['upstream', `mqtt://127.0.0.1:${ports.upstream}   ${dim('a stand-in for your cloud')}`],
@@ -40,7 +57,7 @@ export function welcome(style: Style, ports: DemoPorts, folder: string, engine: 
     `    -m '{"t": 99.5, "ts": '$(date +%s000)'}'`,
     `  coap-client-notls coap://127.0.0.1:${ports.coap}/.well-known/core`,
     `  coap-client-notls -s 30 coap://127.0.0.1:${ports.coap}/r/room-comfort/bedroom`,
-    `  ${GATEWAY} audit --config ${join(near(folder), 'gateway.yaml')}`,
+    `  ${GATEWAY} audit --config ${config}`,
     '',
     dim(`Ctrl-C stops all of it. The data stays; \`${AGAIN}\` begins anew.`),
     '',
