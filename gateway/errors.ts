@@ -41,9 +41,12 @@ export const ERROR_CODES = {
   HTTP_LISTEN:
     'Free the port, or set listen.http.port to another one; `aimx-gateway doctor` shows who has it.',
   // settings
-  SETTINGS_MATCH: 'Read the settings first and send their ETag as If-Match, so that no change of others is lost.',
+  SETTINGS_MATCH:
+    'Read the settings first and send their ETag as If-Match, so that no change of others is lost.',
   SETTINGS_CHANGED: 'Read the settings again, make the change in the new text, and save that.',
   SETTINGS_WRITE: 'Let the user of the gateway write the file and its folder, or edit it by hand.',
+  SETUP_ENTRIES: 'Mend the entries that the message names, then finish again.',
+  SETUP_WIFI: 'Check the name and the password of the network, and that it is in reach.',
   HTTP_BUSY: 'Wait a moment and ask again, or ask for a shorter period.',
   HTTP_REQUEST: 'See /api/v1/openapi.json for what this interface takes.',
   NOT_FOUND: 'See /api/v1/openapi.json for what there is.',
@@ -97,6 +100,8 @@ export const ERROR_CODES = {
     'Begin the sequence with sequence_start: it has ended, was not used for ten minutes, or gave way to others.',
   QUEUE_FULL: 'Too much is waiting for the models. Send again later, or lower the load.',
   // the life of models
+  MODEL_FACE:
+    'Change pipelines and callers, then promote it with `--force`; or give the bundle another name, so that both can be used.',
   MODEL_STATE: 'See `aimx-gateway models list` for the versions and their states.',
   MODEL_SIGNATURE: 'Copy the bundle again from where it was made, or have its maker sign it again.',
   MODEL_SIGNER: 'Add the public key of its maker to models.trustedKeys once you trust it.',
@@ -129,6 +134,8 @@ export const ERROR_CODES = {
   CHANNEL_REQUIRED: 'Open a channel on the ledger, then name it in the parameters of the request.',
   CHANNEL_UNKNOWN: 'Open the channel on the ledger with this gateway as device and wait until that is final.',
   CHANNEL_TERMS: 'Open a channel with longer delays, and with the token and provider that the tariff names.',
+  CHANNEL_RETIRED:
+    'Open a channel with the present device key of the gateway; acknowledge what is owed here.',
   CHANNEL_SIGNER: 'Sign with the session key of the channel, for this ledger and chain.',
   CHANNEL_OWNER: 'Use the channel under the name that brought its ceiling, or bring a higher ceiling.',
   CHANNEL_CEILING: 'Sign a higher ceiling, or acknowledge what was served; then send the request again.',
@@ -141,7 +148,8 @@ export const ERROR_CODES = {
   CHANNEL_DISAGREES: 'Compare the receipts of both sides: the acknowledgement is about another history.',
   CHANNEL_MOVED: 'Send the request again.',
   TARIFF_INVALID: 'Mend the tariff file as the message says; gateway/billing/README.md shows one.',
-  RATE_INVALID: 'Have the rate signed by whom the tariff names, for its currency: `aimx-gateway ledger rate`.',
+  RATE_INVALID:
+    'Have the rate signed by whom the tariff names, for its currency: `aimx-gateway ledger rate`.',
   RATE_EXPIRED: 'Put a newer signed rate into the file that billing.rate names: `aimx-gateway ledger rate`.',
   KEYSTORE_MODE: 'Allow only the owner to read the file: `chmod 0400 FILE`.',
   KEYSTORE_INVALID: 'Check that the keystore and the passphrase file belong together.',

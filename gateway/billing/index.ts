@@ -7,15 +7,14 @@ import type { Channels } from '../ports/channels.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Log } from '../ports/log.ts';
 import type { Meter } from '../ports/meter.ts';
-import type { BookKey } from './book-rows.ts';
 import { ChannelFront } from './channels/front.ts';
-import { type OpenChannels, openChannels } from './channels/index.ts';
+import { bookOf, type DeviceBook, openDeviceBook } from './device-book.ts';
 import { NO_LEDGER } from './formats/documents.ts';
 import { createKeystore, openKeystore } from './keys/keystore.ts';
+import { retiredKeys } from './keys/rotation.ts';
 import { ChannelMeter } from './metering/meter.ts';
 import { RentMeter } from './metering/rents.ts';
 import { DEFAULT_MAX_BYTES } from './metering/space.ts';
-import { openPoster } from './posting/open-poster.ts';
 import type { BillingStore } from './posting/poster.ts';
 import { Settler, type SettlerStats } from './posting/settler.ts';
 import { liveTariff } from './tariff/live.ts';
@@ -64,9 +63,8 @@ const DEFAULTS = { keepMs: 90 * 86_400_000, coalesce: 1000 };
 export function createBilling(parts: BillingParts): Billing {
   const { config, chain, store, clock, log, alarms } = parts;
   let meter: ChannelMeter | undefined;
-  let settler: Settler | undefined;
+  let devices: DeviceBook[] = [];
   let signer: Signer | undefined;
-  let open: OpenChannels | undefined;
   let rents: RentMeter | undefined;
   const front = new ChannelFront(config?.require === 'channel');
 
@@ -87,8 +85,7 @@ export function createBilling(parts: BillingParts): Billing {
       signer = await openKeystore(paths);
       signal.throwIfAborted();
       const maxBytes = config?.maxBytes ?? DEFAULT_MAX_BYTES;
-      const ledger = chain ? { chainId: chain.chainId, address: chain.ledger } : NO_LEDGER;
-      const book: BookKey = { ...ledger, device: signer.address };
+      const book = bookOf(chain, signer.address);
       meter = new ChannelMeter({
         book,
         token: (config?.chain?.token ?? NO_LEDGER.address).toLowerCase(),
@@ -97,32 +94,31 @@ export function createBilling(parts: BillingParts): Billing {
         coalesceAbove: config?.coalesce.above ?? DEFAULTS.coalesce,
         maxBytes,
       });
-      const poster = chain && openPoster({ config, chain, signer, book, store, clock });
       const keepMs = config?.keep ?? DEFAULTS.keepMs;
-      open = await openChannels({ config, chain, book, tariff, store, clock, log, alarms });
-      const { customers } = open ?? {};
-      settler = new Settler({
-        ...{ store, signer, book, tariff, clock, log, alarms, poster, keepMs, maxBytes },
-        onHead: (channel, head) => customers?.signed(channel, head),
-        onRound: () => tariff.refresh(),
-      });
-      settler.start();
-      open?.watcher.start();
-      front.customers = customers;
+      const shared = { config, chain, tariff, store, clock, log, alarms, maxBytes, keepMs };
+      const onRound = () => tariff.refresh();
+      const present = await openDeviceBook({ ...shared, signer, retired: false, onRound });
+      devices = [present];
+      for (const old of await retiredKeys(paths)) {
+        if (await store.query<boolean>('billing.owed', { book: bookOf(chain, old.address) }))
+          devices.push(await openDeviceBook({ ...shared, signer: old, retired: true }));
+        else log.info({ device: old.address }, 'billing: nothing is owed to this old key, it may be removed');
+      }
+      front.open(devices.flatMap(({ customers }) => customers ?? []));
+      for (const device of devices) device.start();
       rents = new RentMeter(config?.rents ?? [], { store, meter, clock });
       rents.start((error) => log.warn({ error }, 'billing: a minute of rent was not stored'));
     },
     async stop() {
       chain?.close(); // ends a request that hangs, so that the settler can end its round
-      front.customers = undefined;
+      front.open([]);
       await rents?.stop();
-      await open?.watcher.stop();
-      await settler?.stop();
-      settler = undefined;
+      for (const device of devices) await device.stop();
+      devices = [];
     },
     stats: () => ({
       ...(meter?.stats() ?? { uses: 0, coalesced: 0 }),
-      ...(settler?.stats() ?? Settler.IDLE),
+      ...(devices[0]?.stats() ?? Settler.IDLE),
       device: signer?.address ?? '',
     }),
   };

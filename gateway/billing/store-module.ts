@@ -3,6 +3,7 @@ import { bill, billed, customers, found, placed, receiptOf, seen, word } from '.
 import { charge, finalise, sign } from './metering/metering-ops.ts';
 import { prune } from './metering/prune-op.ts';
 import { space } from './metering/space.ts';
+import { owed } from './owed.ts';
 import { mined, outbox, range, reconcile, seal, sent, signed } from './posting/outbox-ops.ts';
 import { payoutMined, payoutSent, payoutSigned, payoutState } from './posting/payout-ops.ts';
 import { accounts, batch, batchPage, settled } from './receipts/batch-queries.ts';
@@ -63,5 +64,6 @@ export const storeModule: StoreModule = {
     placed,
     receiptOf,
     payoutState,
+    owed,
   },
 };

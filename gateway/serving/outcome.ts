@@ -27,6 +27,7 @@ const STATUS: Readonly<Partial<Record<ErrorCode, number>>> = {
   CHANNEL_SIGNER: 403,
   CHANNEL_OWNER: 403,
   CHANNEL_TERMS: 403,
+  CHANNEL_RETIRED: 403,
   CHANNEL_UNKNOWN: 404,
   CHANNEL_DISAGREES: 409,
   // Payment required: with a higher ceiling, a deposit, … the same request is answered.

@@ -1,4 +1,7 @@
+import { statSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
+import { rotateKey } from '../../gateway/billing/keys/rotation.ts';
 import { sharedChain } from '../contracts-evm/chain.ts';
 import { DAY } from '../contracts-evm/channel.ts';
 import { temporaryFolder } from '../support/tmp.ts';
@@ -77,5 +80,31 @@ describe('collecting what customers owe', () => {
     await serve(rig, 300);
     await acknowledge(rig);
     await until(async () => (await earned(rig)) === before + 301n * PRICE, 'the payment');
+  });
+
+  test('a new device key loses nothing: the old one goes on collecting what is owed to it', async () => {
+    const dir = temporaryFolder();
+    const rig = await channelRig(chain(), dir, { batch: { idle: '1ms' } });
+    onTestFinished(() => rig.desk.crash());
+    await rig.world.deposit(TOKEN);
+    await seen(rig, TOKEN);
+    const before = await earned(rig);
+    await serve(rig, 3);
+    await rig.desk.crash();
+    const keys = {
+      keystore: join(dir, 'keys', 'device.json'),
+      passphraseFile: join(dir, 'keys', 'passphrase'),
+    };
+    const rotated = await rotateKey(keys);
+    expect(rotated.before).toBe(rig.world.device.address.toLowerCase());
+    expect(statSync(rotated.kept).mode & 0o777).toBe(0o400);
+    await rig.reopen();
+    expect(rig.desk.billing.stats().device).toBe(rotated.after);
+    expect(rig.desk.billing.channels.tariff()).toMatchObject({ channel: { device: rotated.after } });
+    expect((await rig.ask('late')).code).toBe('CHANNEL_RETIRED');
+    await acknowledge(rig);
+    await until(async () => (await earned(rig)) === before + 3n * PRICE, 'the payment');
+    const head = (await rig.world.ledger.headOf!(rotated.before)) as { toSeq: bigint };
+    expect(head.toSeq).toBe(3n);
   });
 });

@@ -22,6 +22,8 @@ export interface CustomerRules extends Rules {
   /** Units not acknowledged, over all channels. */
   readonly total: bigint;
   readonly required: boolean;
+  /** The device key was replaced: nothing more is served. */
+  readonly retired: boolean;
 }
 
 export interface CustomersParts extends LaneParts {
@@ -54,6 +56,10 @@ export class Customers implements Channels {
 
   accounts(): Iterable<ChannelAccount> {
     return this.#accounts.values();
+  }
+
+  has(channel: unknown): boolean {
+    return typeof channel === 'string' && this.#accounts.has(channel.toLowerCase());
   }
 
   /** Enters channels that the database has. */
@@ -102,6 +108,8 @@ export class Customers implements Channels {
   async #admit(call: ChannelCall): Promise<Admission> {
     const { clock, tariff, store } = this.#parts;
     const account = this.#account(call.channel);
+    if (this.#parts.rules.retired)
+      throw new GatewayError('CHANNEL_RETIRED', 'the gateway has a new device key');
     if (!clock.synced()) throw new GatewayError('CHANNEL_TIME', 'the time is not known yet');
     await this.#hear(account, call, call.account);
     if (account.owner !== call.account) {

@@ -6,42 +6,43 @@ import type { Customers } from './customers.ts';
 export class ChannelFront implements Channels {
   readonly required: boolean;
   readonly #listeners = new Set<(event: ChannelEvent) => void>();
-  #customers: Customers | undefined;
+  /** The present key's first, then those of keys that were replaced. */
+  #customers: readonly Customers[] = [];
 
   constructor(required: boolean) {
     this.required = required;
   }
 
-  /** Undefined: there are none (any more). */
-  set customers(customers: Customers | undefined) {
+  open(customers: readonly Customers[]): void {
     this.#customers = customers;
-    customers?.onEvent((event) => {
-      for (const listener of this.#listeners) listener(event);
-    });
+    for (const one of customers)
+      one.onEvent((event) => {
+        for (const listener of this.#listeners) listener(event);
+      });
   }
 
   async admit(call: ChannelCall): Promise<Admission> {
-    return this.#open().admit(call);
+    return this.#of(call.channel).admit(call);
   }
 
   async take(channel: string, kind: 'ceiling' | 'ack', document: unknown, account: string): Promise<object> {
-    return this.#open().take(channel, kind, document, account);
+    return this.#of(channel).take(channel, kind, document, account);
   }
 
   list(): object[] {
-    return this.#customers?.list() ?? [];
+    return this.#customers.flatMap((one) => one.list());
   }
 
   show(channel: string): object {
-    return this.#open().show(channel);
+    return this.#of(channel).show(channel);
   }
 
   async receipts(channel: string, from: number, limit: number): Promise<object[]> {
-    return this.#open().receipts(channel, from, limit);
+    return this.#of(channel).receipts(channel, from, limit);
   }
 
   tariff(): object {
-    return this.#open().tariff();
+    return this.#of(undefined).tariff();
   }
 
   onEvent(listener: (event: ChannelEvent) => void): () => void {
@@ -49,8 +50,9 @@ export class ChannelFront implements Channels {
     return () => this.#listeners.delete(listener);
   }
 
-  #open(): Customers {
-    if (this.#customers) return this.#customers;
+  #of(channel: unknown): Customers {
+    const found = this.#customers.find((one) => one.has(channel)) ?? this.#customers[0];
+    if (found) return found;
     throw new GatewayError('CHANNEL_UNKNOWN', 'this gateway has no channels with customers', {
       fix: 'Name billing.provider and billing.chain with ledger and token in the configuration, and start the gateway.',
     });

@@ -22,6 +22,7 @@ export interface OpenParts {
   readonly clock: Clock;
   readonly log: Log;
   readonly alarms: Alarms;
+  readonly retired: boolean;
 }
 
 export interface OpenChannels {
@@ -62,6 +63,7 @@ export async function openChannels(parts: OpenParts): Promise<OpenChannels | und
       expiry: exposure.expiry,
       token,
       required: config.require === 'channel',
+      retired: parts.retired,
     },
   });
   customers.enter(found.channels);

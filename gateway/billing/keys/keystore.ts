@@ -133,7 +133,8 @@ function derive(
   });
 }
 
-function readPassphrase(file: string): string {
+/** Throws KEYSTORE_MODE when others may read it. */
+export function readPassphrase(file: string): string {
   refuseLoose(file);
   return readFileSync(file, 'utf8').replace(/\r?\n$/, '');
 }
@@ -154,7 +155,7 @@ function refuseLoose(file: string): void {
 }
 
 /** Temporary file, sync, rename: the file is complete or absent. */
-async function writeSecret(path: string, text: string): Promise<void> {
+export async function writeSecret(path: string, text: string): Promise<void> {
   const temporary = `${path}.${randomUUID()}`;
   const file = await open(temporary, 'wx', 0o400);
   try {
