@@ -16,7 +16,8 @@ export const models: Command = {
     'models show NAME[@VERSION]',
     'models add FOLDER|FILE.onnx|ARCHIVE',
     'models verify [NAME[@VERSION]]',
-    'models promote|shadow|stage|remove NAME@VERSION',
+    'models promote NAME@VERSION [--force]',
+    'models shadow|stage|remove NAME@VERSION',
     'models canary NAME@VERSION [--share 10%]',
     'models rollback NAME',
     'models sign FOLDER --key KEY.pem [--passphrase-file FILE] [--raw]',
@@ -29,12 +30,14 @@ bare .onnx file gets a manifest from what it says of itself. verify checks bundl
 
 The first version of a model answers at once. A higher one that is added later is staged (models.newVersion): shadow lets it
 compute beside the live one and compares, canary lets it answer a share of devices and requests, promote makes it live,
-rollback takes the last step back. With a running gateway changes take effect at once, else with its next start.
+rollback takes the last step back. A version that takes or gives something else than the live one is refused unless promoted
+with --force. With a running gateway changes take effect at once, else with its next start.
 
 sign writes model.sig: an OpenSSF Model Signing bundle, or with --raw an Ed25519 signature over what sha256sum prints.
 ${TUNE_HELP}`,
   options: {
     share: { type: 'string' },
+    force: { type: 'boolean' },
     key: { type: 'string' },
     'passphrase-file': { type: 'string' },
     raw: { type: 'boolean' },

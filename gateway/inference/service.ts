@@ -77,8 +77,11 @@ export interface ModelLife {
   rescan(): void;
   /** Installed versions of a name, the live one first. */
   versions(name: string): string[];
-  /** Loads and checks a version, then makes it live. Rejects when it must not serve. */
-  promote(key: string): Promise<void>;
+  /**
+   * Loads and checks a version, then makes it live. Rejects when it must not serve, and with MODEL_FACE when callers of
+   * the live version could not go on with it and `force` is not set.
+   */
+  promote(key: string, force?: boolean): Promise<void>;
   /** Ends the canary of a name, or makes its previous version live again. */
   rollback(name: string, note?: string): Promise<void>;
   /** Takes a version out of service. */

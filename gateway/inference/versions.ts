@@ -2,6 +2,7 @@ import { existsSync, rmSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { GatewayError } from '../errors.ts';
 import { Footprints } from './footprints.ts';
+import { misfit } from './life/face-check.ts';
 import { LifeFile } from './life/file.ts';
 import { Life, type Route } from './life/life.ts';
 import { Quarantine } from './life/quarantine.ts';
@@ -78,6 +79,7 @@ export class Versions implements ModelLife {
         supervisor.pardon(model);
         await supervisor.ensure(model);
       },
+      misfit,
       usable: (model) => this.#refused(model) === undefined,
       changed: (name) => this.#changed(name),
     });
@@ -238,8 +240,8 @@ export class Versions implements ModelLife {
     return this.#life.versions(name);
   }
 
-  promote(key: string): Promise<void> {
-    return this.#life.promote(key);
+  promote(key: string, force = false): Promise<void> {
+    return this.#life.promote(key, force);
   }
 
   rollback(name: string, note?: string): Promise<void> {

@@ -6,7 +6,7 @@ import { addBundle } from '../../gateway/inference/install.ts';
 import { verifyBundle } from '../../gateway/inference/verify.ts';
 import { systemClock } from '../../gateway/system/clock.ts';
 import { recordingLog } from '../support/log.ts';
-import { mlpModel, pairModel } from '../support/onnx.ts';
+import { centringModel, mlpModel, pairModel } from '../support/onnx.ts';
 import { temporaryFolder } from '../support/tmp.ts';
 import { writeBundle } from './bundles.ts';
 import { mlpManifest, rowItems, runItems, startInference, summary } from './service.ts';
@@ -71,6 +71,17 @@ test('verify tells how many golden samples were right', async () => {
   };
   writeFileSync(join(source, 'golden', 'a.json'), JSON.stringify(sample));
   expect((await verifyBundle(source, options())).samples).toBe(1);
+});
+
+test('a bare file whose rows depend on each other gets a manifest that keeps calls apart', async () => {
+  const dir = temporaryFolder();
+  const add = async (name: string, model: Uint8Array): Promise<number> => {
+    const file = join(temporaryFolder(), `${name}.onnx`);
+    writeFileSync(file, model);
+    return (await addBundle(file, dir, options())).bundle.manifest.limits.maxBatch;
+  };
+  expect(await add('sum', pairModel(3))).toBeGreaterThan(1);
+  expect(await add('centring', centringModel(3))).toBe(1);
 });
 
 test('an archive is unpacked; a bare file of several inputs takes them by name, with a recorded sample', async () => {

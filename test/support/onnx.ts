@@ -9,7 +9,7 @@ const ONNX = protobuf.parse(
     repeated bytes string_data = 6; repeated int64 int64_data = 7; string name = 8; bytes raw_data = 9;
     repeated double double_data = 10; repeated uint64 uint64_data = 11;
   }
-  message AttributeProto { string name = 1; float f = 2; int64 i = 3; GraphProto g = 6; int32 type = 20; }
+  message AttributeProto { string name = 1; float f = 2; int64 i = 3; GraphProto g = 6; int32 type = 20; repeated int64 ints = 8; }
   message NodeProto {
     repeated string input = 1; repeated string output = 2; string op_type = 4; repeated AttributeProto attribute = 5;
   }
@@ -269,5 +269,20 @@ export function expandingModel(): Uint8Array {
     initializer: [],
     input: [value('input', [1])],
     output: [value('output', ['n'])],
+  });
+}
+
+/** `centred = x - mean of x over dimension 0`, all `[N, columns]`: what a row gives depends on the others. */
+export function centringModel(columns: number): Uint8Array {
+  const shape = ['N', columns];
+  return model({
+    name: 'centring',
+    node: [
+      node('ReduceMean', ['x'], ['mean'], [{ name: 'axes', ints: [0], type: 7 }]),
+      node('Sub', ['x', 'mean'], ['centred']),
+    ],
+    initializer: [],
+    input: [value('x', shape)],
+    output: [value('centred', shape)],
   });
 }

@@ -25,10 +25,13 @@ interface Change {
   offline(life: ModelLife): Promise<void> | void;
 }
 
-export const promote = versionCommand('promote', ({ name, version }) => ({
-  request: ['POST', `${name}/versions/${version}/promote`, {}],
-  offline: (life) => life.promote(`${name}@${version}`),
-}));
+export const promote = versionCommand('promote', ({ name, version }, context) => {
+  const force = context.flag('force');
+  return {
+    request: ['POST', `${name}/versions/${version}/promote`, { force }],
+    offline: (life) => life.promote(`${name}@${version}`, force),
+  };
+});
 
 export const shadow = versionCommand('shadow', ({ name, version }) => ({
   request: ['POST', `${name}/versions/${version}/shadow`, {}],

@@ -6,7 +6,7 @@ import { modelActions, modelComparison, modelFamily, modelView } from './schemas
 /** Changes of what the installed versions of models are there for, made by the running gateway. */
 export interface ModelAdmin {
   rescan(): void;
-  promote(key: string): Promise<void>;
+  promote(key: string, force?: boolean): Promise<void>;
   rollback(name: string, note?: string): Promise<void>;
   stage(key: string, note?: string): void;
   shadow(key: string): Promise<void>;
@@ -15,7 +15,7 @@ export interface ModelAdmin {
 }
 
 const family = z.array(modelView).describe('All versions of the model as they are now');
-const errors = ['MODEL_MISSING', 'MODEL_STATE', 'MODEL_REFUSED', 'MODEL_GOLDEN'] as const;
+const errors = ['MODEL_MISSING', 'MODEL_STATE', 'MODEL_REFUSED', 'MODEL_GOLDEN', 'MODEL_FACE'] as const;
 
 const SUMMARIES = {
   promote: 'Make a version live, after it has passed its checks',
@@ -119,13 +119,13 @@ function changes(views: Views, models: ModelAdmin): ApiRoute[] {
         return views.models();
       },
     }),
-    byName('promote', promote, (name, { version }) => models.promote(`${name}@${version}`)),
+    byName('promote', promote, (name, { version, force }) => models.promote(`${name}@${version}`, force)),
     byName('shadow', shadow, (name, { version }) => models.shadow(`${name}@${version}`)),
     byName('canary', canary, (name, { version, share }) => models.canary(`${name}@${version}`, share)),
     byName('stage', stage, (name, { version, note }) => models.stage(`${name}@${version}`, note)),
     byName('remove', remove, (name, { version }) => models.remove(`${name}@${version}`)),
     byName('rollback', rollback, (name, { note }) => models.rollback(name, note)),
-    byVersion('promote', undefined, (key) => models.promote(key)),
+    byVersion('promote', promote.omit({ version: true }), (key, { force }) => models.promote(key, force)),
     byVersion('shadow', undefined, (key) => models.shadow(key)),
     byVersion('canary', canary.omit({ version: true }), (key, { share }) => models.canary(key, share)),
     byVersion('stage', stage.omit({ version: true }), (key, { note }) => models.stage(key, note)),

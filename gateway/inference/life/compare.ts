@@ -80,7 +80,8 @@ export function compareTensors(
   return { agrees, difference };
 }
 
-function tensorsApart(a: Tensor, b: Tensor, close: Closeness): Comparison {
+/** Compares two tensors; different shapes or datatypes never agree. */
+export function tensorsApart(a: Tensor, b: Tensor, close: Closeness): Comparison {
   const never = { agrees: false, difference: 0 };
   if (a.datatype !== b.datatype || a.data.length !== b.data.length) return never;
   if (a.shape.length !== b.shape.length || a.shape.some((d, i) => d !== b.shape[i])) return never;

@@ -40,6 +40,8 @@ export interface LifeOptions<M extends Installed> {
   policy(bundle: Bundle): NewVersionPolicy;
   /** Milliseconds for which the previous version backs a new live one. */
   readonly probation: number;
+  /** Why a version cannot take the place of another for its callers; undefined when it can. */
+  misfit(next: M, live: M): string | undefined;
   /** Loads a version for a state and runs its golden samples; rejects when it must not serve. */
   ready(model: M, state: LifeState): Promise<void>;
   /** Whether nothing is known against a version. */
@@ -198,9 +200,13 @@ export class Life<M extends Installed> {
     return servingFirst(this.#families[name] ?? {});
   }
 
-  /** Loads and checks a version, then makes it live. What was live answers until then, and is `previous` after. */
-  async promote(key: string): Promise<void> {
+  /**
+   * Loads and checks a version, then makes it live. What was live answers until then, and is `previous` after. Rejects
+   * with MODEL_FACE when callers of the live version could not go on with it, unless `force` says that this is known.
+   */
+  async promote(key: string, force = false): Promise<void> {
     const { model, name, version } = this.#find(key);
+    if (!force) this.#checkFace(model, name);
     await this.#options.ready(model, 'live');
     this.#change(name, (family, now) => promoted(family, version, now));
     this.#options.log.info({ model: key }, `models: ${key} is live`);
@@ -230,9 +236,20 @@ export class Life<M extends Installed> {
   ): Promise<void> {
     const { model, name, version } = this.#find(key);
     onTrial(this.#families[name]!, version, trial, 0);
+    this.#checkFace(model, name);
     await this.#options.ready(model, trial.state);
     this.#change(name, (family, now) => onTrial(family, version, trial, now));
     this.#options.log.info({ model: key, ...trial }, `models: ${key} is ${trial.state}`);
+  }
+
+  #checkFace(model: M, name: string): void {
+    const { live } = this.#standing(name);
+    const reason = live && live !== model ? this.#options.misfit(model, live) : undefined;
+    if (reason === undefined) return;
+    throw new GatewayError('MODEL_FACE', `${model.key} cannot take the place of ${live!.key}: ${reason}`, {
+      received: model.key,
+      expected: `what callers of ${live!.key} give and get`,
+    });
   }
 
   #change(name: string, step: (family: Family, now: number) => Family): void {

@@ -88,7 +88,13 @@ const note = z.string().max(500).optional();
 
 /** Bodies of `POST /api/v1/models/{name}/{action}`. */
 export const modelActions = {
-  promote: z.strictObject({ version: versionKey }),
+  promote: z.strictObject({
+    version: versionKey,
+    force: z
+      .boolean()
+      .default(false)
+      .describe('Also when callers of the live version could not go on with it as they are'),
+  }),
   shadow: z.strictObject({ version: versionKey }),
   canary: z.strictObject({
     version: versionKey,
