@@ -206,6 +206,7 @@ export const en = {
   'flows.state.off': 'off',
   'flows.state.missing': 'not installed',
   'flows.state.stopped': 'stopped',
+  'flows.state.idle': 'nothing to run yet',
   'flows.state.starting': 'starting',
   'flows.state.running': 'running',
   'flows.state.safe-mode': 'safe mode',

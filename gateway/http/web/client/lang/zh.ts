@@ -205,6 +205,7 @@ export const zh: Words = {
   'flows.state.off': '关闭',
   'flows.state.missing': '未安装',
   'flows.state.stopped': '已停止',
+  'flows.state.idle': '尚无流程',
   'flows.state.starting': '启动中',
   'flows.state.running': '运行中',
   'flows.state.safe-mode': '安全模式',

@@ -28,6 +28,7 @@ const TONES: Readonly<Record<FlowsView['state'], Tone>> = {
   off: 'plain',
   missing: 'warn',
   stopped: 'plain',
+  idle: 'plain',
   starting: 'info',
   running: 'good',
   'safe-mode': 'bad',

@@ -7,7 +7,7 @@ interface EditorProps {
   readonly text: string;
   readonly issues: readonly SettingsIssue[];
   /** Where to go. */
-  readonly line: number | null;
+  readonly line: { readonly at: number } | null;
   readonly readOnly: boolean;
   readonly onInput: (text: string) => void;
 }
@@ -27,12 +27,12 @@ export function Editor({ text, issues, line, readOnly, onInput }: EditorProps): 
     const start =
       text
         .split('\n')
-        .slice(0, line - 1)
-        .join('\n').length + (line > 1 ? 1 : 0);
+        .slice(0, line.at - 1)
+        .join('\n').length + (line.at > 1 ? 1 : 0);
     const end = text.indexOf('\n', start);
     element.focus();
     element.setSelectionRange(start, end < 0 ? text.length : end);
-    element.scrollTop = Math.max(0, (line - 6) * LINE);
+    element.scrollTop = Math.max(0, (line.at - 6) * LINE);
   }, [line]);
   return h(
     'div',

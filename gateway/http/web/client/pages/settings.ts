@@ -15,21 +15,23 @@ const TYPING_MS = 500;
 /** The text of gateway.yaml: checked while it is written, shown as a difference before it is saved. */
 export function SettingsPage(_props: { readonly route: Route }): JSX.Element {
   useStore(session);
-  const { data, error, reload } = useQuery<SettingsView>(PATH);
+  const { data, error, reload } = useQuery<SettingsView>(mayChange() ? PATH : null);
   return h(
     Page,
     { title: t('nav.settings'), lead: data ? h(Code, {}, data.file) : t('settings.lead') },
     h(Problem, { error }),
-    !data && !error && h(Loading, {}),
-    data && h(Body, { key: data.etag, settings: data, reload }),
+    !mayChange() && h(LoginNeeded, {}),
+    mayChange() && !data && !error && h(Loading, {}),
+    data && h(Body, { key: 'settings', settings: data, reload }),
   );
 }
 
 function Body({ settings, reload }: { settings: SettingsView; reload: () => Promise<void> }): JSX.Element {
   const [text, write] = useState(settings.text);
-  const [checked, setChecked] = useState<SettingsCheck | null>(null);
+  const [answer, setAnswer] = useState<{ of: string; checked: SettingsCheck } | null>(null);
+  const checked = answer?.of === text ? answer.checked : null;
   const [saved, setSaved] = useState<SettingsSaved | null>(null);
-  const [line, go] = useState<number | null>(null);
+  const [line, go] = useState<{ readonly at: number } | null>(null);
   const checking = useAction();
   const saving = useAction();
   const newest = useRef(text);
@@ -37,13 +39,13 @@ function Body({ settings, reload }: { settings: SettingsView; reload: () => Prom
   const changed = text !== settings.text;
   useEffect(() => {
     if (!changed) {
-      setChecked(null);
+      setAnswer(null);
       return undefined;
     }
     const timer = setTimeout(() => {
       void checking.run(async () => {
-        const answer = await post<SettingsCheck>(`${PATH}/check`, { text });
-        if (newest.current === text) setChecked(answer);
+        const checked = await post<SettingsCheck>(`${PATH}/check`, { text });
+        if (newest.current === text) setAnswer({ of: text, checked });
       });
     }, TYPING_MS);
     return () => clearTimeout(timer);
@@ -56,23 +58,19 @@ function Body({ settings, reload }: { settings: SettingsView; reload: () => Prom
   }, [changed]);
   const save = (): Promise<void> =>
     saving.run(async () => {
-      setSaved(await send<SettingsSaved>('PUT', PATH, { text }, { 'if-match': `"${settings.etag}"` }));
+      setSaved(await send<SettingsSaved>('PUT', PATH, { text }, { 'if-match': settings.etag }));
       await reload();
     });
-  const issues = checked?.issues ?? (changed ? [] : settings.issues);
+  // What was found last stays in sight while the next text is checked.
+  const found = answer?.checked ?? null;
+  const issues = found?.issues ?? (changed ? [] : settings.issues);
   return h(
     'div',
     { class: 'stack' },
     saved && h(Saved, { saved }),
     settings.restartPending &&
       !saved &&
-      h(Notice, { tone: 'warn' }, h('p', null, t('settings.restart-pending'))),
-    !mayChange() &&
-      h(
-        Notice,
-        { tone: 'info' },
-        h('p', null, t('login.to-change'), ' ', h('a', { href: href('login') }, t('login.in'))),
-      ),
+      h(Notice, { tone: 'warn' }, h('p', null, t('settings.restart-pending')), h(Restart, {})),
     h(
       'div',
       { class: 'columns settings' },
@@ -101,10 +99,10 @@ function Body({ settings, reload }: { settings: SettingsView; reload: () => Prom
         'div',
         { class: 'stack' },
         h(Problem, { error: checking.error ?? saving.error }),
-        issues.length > 0 && h(Issues, { issues, go: (at) => go(at) }),
-        checked && h(Changes, { checked }),
-        checked && checked.diff.length > 0 && h(Diff, { lines: checked.diff }),
-        !checked &&
+        issues.length > 0 && h(Issues, { issues, go: (at) => go({ at }) }),
+        found && h(Changes, { checked: found }),
+        found && found.diff.length > 0 && h(Diff, { lines: found.diff }),
+        !found &&
           issues.length === 0 &&
           h(Card, { title: t('settings.how') }, h('p', { class: 'soft' }, t('settings.how.text'))),
       ),
@@ -133,10 +131,37 @@ function Verdict({ changed, checked, busy }: VerdictProps): JSX.Element {
   return h('span', { class: 'verdict soft', role: 'status' }, words);
 }
 
+const LoginNeeded = (): JSX.Element =>
+  h(
+    Notice,
+    { tone: 'info' },
+    h('p', null, t('settings.login'), ' ', h('a', { href: `${href('login')}?back=settings` }, t('login.in'))),
+  );
+
 const Saved = ({ saved }: { saved: SettingsSaved }): JSX.Element =>
   h(
     Notice,
     { tone: saved.restart ? 'warn' : 'good' },
     h('p', null, h('b', null, saved.restart ? t('settings.saved-restart') : t('settings.saved'))),
     saved.backup && h('p', null, t('settings.backup'), ' ', h(Code, {}, saved.backup)),
+    saved.restart && h(Restart, {}),
   );
+
+/** Begins anew with the saved settings. */
+function Restart(): JSX.Element {
+  const { busy, error, run } = useAction();
+  const [asked, ask] = useState(false);
+  const restart = (): Promise<void> =>
+    run(async () => {
+      await post('/api/v1/restart');
+      ask(true);
+    });
+  return h(
+    'div',
+    { class: 'card-actions' },
+    asked
+      ? h('p', { role: 'status' }, t('settings.restarting'))
+      : h(Button, { busy, onClick: () => void restart() }, t('settings.restart')),
+    h(Problem, { error }),
+  );
+}

@@ -1,0 +1,22 @@
+/** Every page of the dashboard, by its address. What stands in braces is filled in from what the gateway has. */
+export const PAGES = [
+  'overview',
+  'streams',
+  'streams/machine-temperature',
+  'devices',
+  'devices/press-1',
+  'pipelines',
+  'pipelines/temperature-anomaly',
+  'models',
+  'models/streaming-anomaly',
+  'flows',
+  'bench',
+  'upstream',
+  'receipts',
+  'receipts/receipt/1:1',
+  'receipts/batch/1',
+  'channels',
+  'alarms?state=all',
+  'settings',
+  'login',
+] as const;
