@@ -29,22 +29,12 @@ const CODE: Readonly<Record<Attack | 'good', string>> = {
 /** One tab: a tick ten times a second, the function, and the broker behind it. */
 export const flowsOf = (kind: Attack | 'good', mqttPort: number): object[] => [
   { id: 'tab', type: 'tab', label: 'Attack' },
-  {
-    ...{ id: 'tick', type: 'inject', z: 'tab', name: 'tick', props: [{ p: 'payload' }] },
-    ...{ payload: '', payloadType: 'date', repeat: '0.1', once: true, onceDelay: '0.1' },
-    wires: [['culprit']],
-  },
-  { id: 'culprit', type: 'function', z: 'tab', name: kind, func: CODE[kind], outputs: 1, wires: [['out']] },
-  {
-    id: 'out',
-    type: 'mqtt out',
-    z: 'tab',
-    topic: 'flows/out',
-    qos: '0',
-    retain: '',
-    broker: 'mq',
-    wires: [],
-  },
+  onTab('tick', 'inject', 100, {
+    ...{ props: [{ p: 'payload' }], payload: '', payloadType: 'date' },
+    ...{ repeat: '0.1', once: true, onceDelay: '0.1', wires: [['culprit']] },
+  }),
+  onTab('culprit', 'function', 300, { name: kind, func: CODE[kind], outputs: 1, wires: [['out']] }),
+  onTab('out', 'mqtt out', 500, { topic: 'flows/out', qos: '0', retain: '', broker: 'mq', wires: [] }),
   {
     id: 'mq',
     type: 'mqtt-broker',
@@ -54,3 +44,9 @@ export const flowsOf = (kind: Attack | 'good', mqttPort: number): object[] => [
     keepalive: '60',
   },
 ];
+
+/** What has no place on a tab is configuration to Node-RED. */
+const onTab = (id: string, type: string, x: number, more: object): object => ({
+  ...{ id, type, z: 'tab', x, y: 100 },
+  ...more,
+});

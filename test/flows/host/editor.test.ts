@@ -24,9 +24,19 @@ const SLOW = 60_000;
 /** One tab with a node of each kind that the tests use. */
 const flowsWith = (code: string): object[] => [
   { id: 'tab', type: 'tab', label: 'Heating' },
-  { id: 'in', type: 'http in', z: 'tab', url: '/echo', method: 'get', wires: [['fn']] },
-  { id: 'fn', type: 'function', z: 'tab', name: 'scale', func: code, outputs: 1, wires: [['out']] },
-  { id: 'out', type: 'http response', z: 'tab', wires: [] },
+  { id: 'in', type: 'http in', z: 'tab', x: 1, y: 1, url: '/echo', method: 'get', wires: [['fn']] },
+  {
+    id: 'fn',
+    type: 'function',
+    z: 'tab',
+    x: 2,
+    y: 1,
+    name: 'scale',
+    func: code,
+    outputs: 1,
+    wires: [['out']],
+  },
+  { id: 'out', type: 'http response', z: 'tab', x: 3, y: 1, wires: [] },
 ];
 const ECHO = 'msg.payload = msg.req.headers; return msg;';
 const OWN_CREDENTIALS = {
