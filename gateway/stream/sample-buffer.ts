@@ -3,11 +3,15 @@ import type { StateReader, StateWriter } from './binary.ts';
 import type { Columns } from './columns.ts';
 
 const FIRST_CAPACITY = 4;
+/** Up to so many rows have more room to slide in, so that they are moved less often. */
+const FEW_ROWS = 256;
+
+const slack = (rows: number): number => (rows <= FEW_ROWS ? 4 : 2);
 
 /**
  * The readings of one key that a window may still need, oldest first, as row-major numbers. Appending and dropping
  * from the front cost O(1) amortised: the parts slide through flat arrays that are moved to the front when they reach
- * the end, and grow only while what is kept fills half of them.
+ * the end, and grow only while what is kept fills half of them (a quarter where it is little).
  */
 export class SampleBuffer {
   readonly columns: number;
@@ -159,7 +163,8 @@ export class SampleBuffer {
 
   #makeRoom(rows: number): void {
     if (this.#last === this.#ends.length) {
-      const size = this.length * 2 > this.#ends.length ? this.#ends.length * 2 : this.#ends.length;
+      const roomy = this.length * slack(this.length) <= this.#ends.length;
+      const size = roomy ? this.#ends.length : this.#ends.length * 2;
       this.#ends = moved(this.#ends, new Uint32Array(size), this.#first, this.#last);
       this.#times = moved(this.#times, new Float64Array(size), this.#first, this.#last);
       this.#ordinals = moved(this.#ordinals, new Float64Array(size), this.#first, this.#last);
@@ -170,7 +175,7 @@ export class SampleBuffer {
     if ((this.#lastRow + rows) * width <= this.#data.length) return;
     const held = this.rows;
     let size = this.#data.length;
-    while ((held + rows) * 2 * width > size) size *= 2;
+    while ((held + rows) * slack(held) * width > size) size *= 2;
     const from = this.#firstRow;
     if (size === this.#data.length) this.#data.copyWithin(0, from * width, this.#lastRow * width);
     else this.#data = moved(this.#data, new Float64Array(size), from * width, this.#lastRow * width);

@@ -8,6 +8,9 @@ const SHORT_STRING = 40;
 /** UTF-8 bytes of one UTF-16 unit, at most. */
 const MOST_BYTES = 3;
 const BILLION = 1e9;
+/** Digits of 0 … 99. */
+const TENS = Uint8Array.from({ length: 100 }, (_, pair) => ZERO + Math.floor(pair / 10));
+const UNITS = Uint8Array.from({ length: 100 }, (_, pair) => ZERO + (pair % 10));
 /** What a cleared text keeps of its memory, at most. */
 const MOST_KEPT = 1024 * 1024;
 /** Whole numbers below this are written digit by digit: six digits above a billion and nine below. */
@@ -146,13 +149,19 @@ export class TextBytes {
 
   #padded(value: number, digits: number): void {
     const buffer = this.#buffer;
-    let rest = value;
-    for (let at = this.length + digits - 1; at >= this.length; at--) {
-      const next = (rest / 10) | 0;
-      buffer[at] = ZERO + rest - next * 10;
+    const start = this.length;
+    // Below 2^31: integer arithmetic, two digits a step.
+    let rest = value | 0;
+    let at = start + digits;
+    while (at > start + 1) {
+      const next = (rest / 100) | 0;
+      const pair = rest - next * 100;
+      buffer[--at] = UNITS[pair]!;
+      buffer[--at] = TENS[pair]!;
       rest = next;
     }
-    this.length += digits;
+    if (at > start) buffer[start] = ZERO + (rest % 10);
+    this.length = start + digits;
   }
 
   #reserve(bytes: number): void {
