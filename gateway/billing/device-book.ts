@@ -34,6 +34,8 @@ export interface DeviceBook {
   readonly customers: Customers | undefined;
   start(): void;
   stop(): Promise<void>;
+  /** Posts, or collects too, at once. */
+  ask(what: 'post' | 'settle'): void;
   stats(): SettlerStats;
 }
 
@@ -64,6 +66,7 @@ export async function openDeviceBook(parts: DeviceBookParts): Promise<DeviceBook
       await open?.watcher.stop();
       await settler.stop();
     },
+    ask: (what) => settler.ask(what),
     stats: () => settler.stats(),
   };
 }

@@ -7,6 +7,7 @@ import type { Channels } from '../ports/channels.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Log } from '../ports/log.ts';
 import type { Meter } from '../ports/meter.ts';
+import type { CustomerStats } from './channels/customers.ts';
 import { ChannelFront } from './channels/front.ts';
 import { bookOf, type DeviceBook, openDeviceBook } from './device-book.ts';
 import { NO_LEDGER } from './formats/documents.ts';
@@ -45,6 +46,8 @@ export interface BillingStats extends SettlerStats {
   readonly uses: number;
   readonly coalesced: number;
   readonly device: string;
+  /** Absent: no channels with customers. */
+  readonly customers?: CustomerStats;
 }
 
 export interface Billing {
@@ -54,6 +57,8 @@ export interface Billing {
   /** Opens the device key, then signs heads and posts batches in the background. */
   start(signal: AbortSignal): Promise<void>;
   stop(): Promise<void>;
+  /** Posts what waits, or collects too what customers owe, whatever the fee (below its cap). */
+  ask(what: 'post' | 'settle'): void;
   stats(): BillingStats;
 }
 
@@ -116,10 +121,14 @@ export function createBilling(parts: BillingParts): Billing {
       for (const device of devices) await device.stop();
       devices = [];
     },
+    ask(what) {
+      for (const device of devices) device.ask(what);
+    },
     stats: () => ({
       ...(meter?.stats() ?? { uses: 0, coalesced: 0 }),
       ...(devices[0]?.stats() ?? Settler.IDLE),
       device: signer?.address ?? '',
+      ...(devices[0]?.customers ? { customers: devices[0].customers.stats() } : {}),
     }),
   };
 }

@@ -261,8 +261,22 @@ export class Metrics {
     this.#gauge('aimx_billing_pending', 'Receipts in no final batch', [], (s) =>
       s.billing ? [[s.billing.pending]] : [],
     );
+    const customers = (name: string, help: string, read: (c: Customers) => number): void =>
+      this.#gauge(name, help, [], (s) => (s.billing?.customers ? [[read(s.billing.customers)]] : []));
+    customers('aimx_billing_channels', 'Channels with customers', (c) => c.channels);
+    customers('aimx_billing_channels_stopped', 'Channels that are not served now', (c) => c.stopped);
+    customers('aimx_billing_refused', 'Requests on channels refused since the start', (c) => c.refused);
+    customers('aimx_billing_unacknowledged_aimx', 'Served and not acknowledged', (c) =>
+      tokens(c.unacknowledged),
+    );
+    customers('aimx_billing_unpaid_aimx', 'Served and not paid', (c) => tokens(c.unpaid));
   }
 }
 
 type Labels = Readonly<Record<string, string>>;
 type Read = (status: StatusView) => readonly (readonly [number, Labels?])[];
+
+type Customers = NonNullable<NonNullable<StatusView['billing']>['customers']>;
+
+/** Precise enough for a plot. */
+const tokens = (units: string): number => Number(BigInt(units)) / 1e18;

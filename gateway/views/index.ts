@@ -58,7 +58,8 @@ export function createViews(parts: ViewParts): GatewayViews {
 
   const refreshBilling = async (): Promise<void> => {
     try {
-      billing = await readBilling(store, config);
+      const { customers } = parts.billing.stats();
+      billing = { ...(await readBilling(store, config)), ...(customers ? { customers } : {}) };
     } catch (error) {
       if (state !== 'stopping')
         log.warn({ error: String(error) }, 'views: cannot read the receipts, trying again');

@@ -26,6 +26,17 @@ export interface CustomerRules extends Rules {
   readonly retired: boolean;
 }
 
+export interface CustomerStats {
+  readonly channels: number;
+  /** Nothing more is served on them now. */
+  readonly stopped: number;
+  /** Requests refused since the start. */
+  readonly refused: number;
+  /** Units served and not acknowledged, and not paid. */
+  readonly unacknowledged: string;
+  readonly unpaid: string;
+}
+
 export interface CustomersParts extends LaneParts {
   readonly rules: CustomerRules;
   /** Address that customers pay. */
@@ -197,6 +208,20 @@ export class Customers implements Channels {
   onEvent(listener: (event: ChannelEvent) => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
+  }
+
+  stats(): CustomerStats {
+    let [stopped, unacknowledged, unpaid] = [0, 0n, 0n];
+    for (const account of this.#accounts.values()) {
+      const { cumulative, latest } = account;
+      if (cumulative >= this.standing(account).upTo) stopped++;
+      unacknowledged += account.unacknowledged;
+      unpaid += cumulative > latest.paid ? cumulative - latest.paid : 0n;
+    }
+    let refused = 0;
+    for (const count of this.refused.values()) refused += count;
+    const channels = this.#accounts.size;
+    return { channels, stopped, refused, unacknowledged: String(unacknowledged), unpaid: String(unpaid) };
   }
 
   standing(account: ChannelAccount): Standing {

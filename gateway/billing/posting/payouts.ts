@@ -79,17 +79,17 @@ export class Payouts {
     };
   }
 
-  /** Takes one step with what {@link look} saw. */
-  async step(view: ChainView): Promise<PayoutStep> {
+  /** Takes one step with what {@link look} saw. @param asked whether somebody asked for whatever can be collected */
+  async step(view: ChainView, asked = false): Promise<PayoutStep> {
     const { clock, replaceAfterMs } = this.#parts;
     const { inFlight } = this.#state;
-    if (!inFlight) return this.#begin(view, undefined);
+    if (!inFlight) return this.#begin(view, undefined, asked);
     const handed = this.#handed.get(toHex(inFlight.hash));
     const now = clock.monotonic();
     if (!handed) return this.#broadcast(inFlight);
     if (now - handed.sentAt < replaceAfterMs)
       return now - handed.repeatedAt >= REPEAT_MS ? this.#broadcast(inFlight) : { kind: 'rest' };
-    const next = await this.#begin(view, inFlight);
+    const next = await this.#begin(view, inFlight, asked);
     // Nothing is wanted any more: the old one still has to give its nonce free.
     return next.kind === 'rest' && now - handed.repeatedAt >= REPEAT_MS ? this.#broadcast(inFlight) : next;
   }
@@ -99,8 +99,10 @@ export class Payouts {
     return this.#parts.ledger.check(action, this.#parts.signer.address);
   }
 
-  async #begin(view: ChainView, replaced: PayoutRow | undefined): Promise<PayoutStep> {
-    const { rules, ledger, maxFee, clock, signer, store, book } = this.#parts;
+  async #begin(view: ChainView, replaced: PayoutRow | undefined, asked: boolean): Promise<PayoutStep> {
+    const { ledger, maxFee, clock, signer, store, book } = this.#parts;
+    const { rules: normal } = this.#parts;
+    const rules = asked ? { ...normal, maxAgeMs: 0, claimAfterMs: 0 } : normal;
     const payout = nextPayout(
       {
         ...{ channels: this.#channels, now: clock.now(), chainTime: this.#chainTime(view) },

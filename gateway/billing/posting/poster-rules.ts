@@ -37,6 +37,8 @@ export interface PosterView {
   readonly outbox: Outbox;
   readonly memory: PosterMemory;
   /** What posting would bring on channels with customers. */
+  /** Somebody has asked for a post, whatever it brings. */
+  readonly asked?: boolean;
   readonly payable?: Pick<Payable, 'value' | 'forced' | 'spent' | 'inFlight'>;
   /** Wall clock, ms; only for the age of receipts. */
   readonly now: number;
@@ -98,7 +100,7 @@ function due(view: PosterView, rules: PosterRules): boolean {
   const { chain, outbox, memory } = view;
   if (outbox.oldestAt === null) return false;
   const { fees } = rules;
-  if (view.payable?.forced) return true;
+  if (view.payable?.forced || view.asked) return true;
   const gasPrice = chain.baseFee + chain.tip;
   if (fees && isWorth(view.payable?.value ?? 0n, POST_GAS, gasPrice, fees)) return true;
   // Where fees are weighed, a full batch waits for a good price too.

@@ -58,9 +58,15 @@ export class Poster {
   #handedNonce = -1;
   #postedAt: number | undefined;
   #lastToSeq = -1;
+  #asked: 'post' | 'settle' | undefined;
 
   constructor(parts: PosterParts) {
     this.#parts = parts;
+  }
+
+  /** Posts what there is, or also collects what is due, in the next rounds: fees count against no share then, only against their cap. */
+  ask(what: 'post' | 'settle'): void {
+    this.#asked = what;
   }
 
   /** Never rejects for reasons of the chain; rejects when the store does. */
@@ -95,11 +101,12 @@ export class Poster {
       if (next.do === 'rest') {
         // One transaction at a time: a batch that is under way goes first.
         const idle = paying || outbox.inFlight === null;
-        const step = idle ? await this.#parts.payouts?.step(view) : undefined;
+        const step = idle ? await this.#parts.payouts?.step(view, this.#asked === 'settle') : undefined;
         if (step?.kind === 'again') continue;
         if (step?.kind === 'unavailable') return step;
         if (step?.kind === 'stopped') return { ...step, view };
         if (step?.kind === 'sent') sent.push(step.hash);
+        else if (idle && outbox.receipts <= view.head.toSeq) this.#asked = undefined;
         return { kind: 'settled', view, drift, sent };
       }
       if (next.do === 'stop') return { kind: 'stopped', reason: next.reason, view };
@@ -126,6 +133,7 @@ export class Poster {
       now: clock.now(),
       monotonic: clock.monotonic(),
       ...(payable ? { payable } : {}),
+      asked: this.#asked !== undefined,
     };
   }
 

@@ -100,6 +100,12 @@ export class Settler {
     return this.#stats;
   }
 
+  /** Posts, or collects too, at once. */
+  ask(what: 'post' | 'settle'): void {
+    this.#parts.poster?.ask(what);
+    this.#postAt = 0;
+  }
+
   #schedule(ms: number): void {
     if (this.#stopped) return;
     this.#cancel = this.#parts.clock.after(ms, () => {

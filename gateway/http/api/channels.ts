@@ -6,12 +6,13 @@ import {
   ceilingBody,
   channelReceipt,
   channelView,
+  collectBody,
   receiptsFrom,
   tariffView,
 } from './schemas/channels.ts';
 
 /** Channels by which customers pay: their state, their receipts, and the words of payers, which count by their signature. */
-export function channelRoutes(channels: Channels): ApiRoute[] {
+export function channelRoutes(channels: Channels, ask: (what: 'post' | 'settle') => void): ApiRoute[] {
   const take = (kind: 'ceiling' | 'ack', { params, body, caller }: Call): Promise<object> =>
     channels.take(params.channel!, kind, body, `consumer/${caller?.name ?? 'anonymous'}`);
   return [
@@ -24,6 +25,21 @@ export function channelRoutes(channels: Channels): ApiRoute[] {
       answer: tariffView,
       errors: ['CHANNEL_UNKNOWN'],
       run: () => channels.tariff(),
+    }),
+    route({
+      method: 'POST',
+      path: '/api/v1/billing/collect',
+      tag: 'billing',
+      summary:
+        'Post what waits, or also settle, claim and release what is due, without waiting for a better fee',
+      needs: 'change',
+      body: collectBody,
+      answer: z.object({ asked: z.enum(['post', 'settle']) }),
+      status: 202,
+      run({ body }) {
+        ask(body.what);
+        return { asked: body.what };
+      },
     }),
     route({
       method: 'GET',

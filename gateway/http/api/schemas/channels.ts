@@ -54,6 +54,8 @@ export const receiptsFrom = z.strictObject({
   limit: z.coerce.number().int().min(1).max(1000).default(100).describe('At most this many'),
 });
 
+export const collectBody = z.strictObject({ what: z.enum(['post', 'settle']) });
+
 export const tariffView = z.object({
   tariff: z.looseObject({}).describe('Canonical JSON of it is the preimage of tariffHash'),
   tariffHash: hex,

@@ -19,6 +19,16 @@ export const billingView = z.object({
   bytes: count.describe('Room that receipts and what belongs to them take'),
   maxBytes: count.describe('Room that they may take'),
   pending: count.describe('Receipts that no final batch holds yet'),
+  customers: z
+    .object({
+      channels: count,
+      stopped: count.describe('Nothing more is served on them now'),
+      refused: count.describe('Requests since the start'),
+      unacknowledged: z.string().describe('Served and not acknowledged, smallest unit of the token'),
+      unpaid: z.string(),
+    })
+    .optional()
+    .describe('Channels by which customers pay'),
   amount: z.string().describe('Sum of all receipts, smallest unit of the token'),
   symbol: z.string(),
   decimals: z.number().int().min(0),
