@@ -86,13 +86,27 @@ export function pause(clock: Clock, ms: number, signal: AbortSignal): Promise<vo
   });
 }
 
+/** Lines of a text that comes in pieces. Nothing is read before it is asked for, so no line is lost. */
+async function* linesOf(input: AsyncIterable<string | Uint8Array>): AsyncGenerator<string> {
+  const decoder = new TextDecoder();
+  let rest = '';
+  for await (const piece of input) {
+    const lines = (
+      rest + (typeof piece === 'string' ? piece : decoder.decode(piece, { stream: true }))
+    ).split('\n');
+    rest = lines.pop()!;
+    yield* lines;
+  }
+  yield rest + decoder.decode();
+}
+
 /** One request a line, as JSON. Throws REQUEST_INVALID naming the line. */
 export async function* readRequests(
-  lines: AsyncIterable<string>,
+  input: AsyncIterable<string | Uint8Array>,
   prepare: (document: object) => OpenRequest,
 ): AsyncGenerator<OpenRequest> {
   let number = 0;
-  for await (const line of lines) {
+  for await (const line of linesOf(input)) {
     number++;
     if (line.trim() === '') continue;
     let document: unknown;

@@ -1,5 +1,4 @@
 import { createReadStream } from 'node:fs';
-import { createInterface } from 'node:readline';
 import { toHex } from '../../billing/formats/bytes.ts';
 import { GatewayError } from '../../errors.ts';
 import type { OpenRequest } from '../../payer/books/requests.ts';
@@ -138,7 +137,6 @@ async function send(
   file: string | undefined,
 ): Promise<ExitCode> {
   const input = file === undefined || file === '-' ? process.stdin : createReadStream(file);
-  const lines = createInterface({ input, crlfDelay: Number.POSITIVE_INFINITY });
   const counts = { answered: 0, failed: 0, later: 0 };
   const progress = context.ui.progress('requests', Number.MAX_SAFE_INTEGER);
   const onAnswer = (asked: Asked): void => {
@@ -148,7 +146,7 @@ async function send(
   };
   const requests = (async function* (): AsyncGenerator<OpenRequest> {
     yield* desk.open(RESUMED);
-    yield* readRequests(lines, (document) => desk.prepare(model, document));
+    yield* readRequests(input, (document) => desk.prepare(model, document));
   })();
   try {
     await sendRequests(requests, {
@@ -158,7 +156,6 @@ async function send(
     });
   } finally {
     progress.end();
-    lines.close();
     input.destroy();
   }
   context.ui.note(
