@@ -208,7 +208,7 @@ export function createGateway({ config, log, clock: given, file, restart }: Gate
     alarmAdmin: alarmStream,
     routes: [
       ...feedRoutes(createFeed({ config, store, readingStreams, clock })),
-      ...channelRoutes(billing.channels),
+      ...channelRoutes(billing.channels, (what) => billing.ask(what)),
       ...flowRoutes(() => flows.running),
       ...(settings ? settingsRoutes(settings, restart) : []),
     ],
