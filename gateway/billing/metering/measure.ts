@@ -99,6 +99,7 @@ export function shareBlock(block: UsageBlock): SharedUse {
       compute_us: computeUs,
       byte_in: whole(block.bytesIn),
       byte_out: whole(block.bytesOut),
+      rent_s: 0,
     },
     startedAt: whole(startedAt),
     computeUs,
