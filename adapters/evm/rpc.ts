@@ -23,29 +23,51 @@ class StaleConnection extends Error {}
 /** Answers are small; one that is not is no node's. */
 const MAX_ANSWER_BYTES = 4 * 1024 * 1024;
 
+interface Node {
+  readonly url: URL;
+  readonly agent: Agent;
+}
+
 /**
  * JSON-RPC 2.0 over HTTP with one kept-alive connection. `batch` rejects when there is no usable answer (refused,
- * timed out, not JSON); errors of single calls are values.
+ * timed out, not JSON); errors of single calls are values. With several nodes, their URLs separated by commas, the one that
+ * answered last is asked first and the next one where it does not answer: each must serve the same chain.
  */
 export class JsonRpc {
-  readonly #url: URL;
-  readonly #agent: Agent;
+  readonly #nodes: readonly Node[];
   readonly #timeoutMs: number;
+  /** Which node is asked. */
+  #at = 0;
   #id = 0;
   #closed = false;
 
-  constructor(url: string, timeoutMs = 10_000) {
-    this.#url = new URL(url);
+  constructor(urls: string, timeoutMs = 10_000) {
     const options = { keepAlive: true, maxSockets: 2 };
-    this.#agent = this.#url.protocol === 'https:' ? new https.Agent(options) : new http.Agent(options);
+    this.#nodes = urls.split(',').map((text) => {
+      const url = new URL(text.trim());
+      return { url, agent: url.protocol === 'https:' ? new https.Agent(options) : new http.Agent(options) };
+    });
     this.#timeoutMs = timeoutMs;
   }
 
   /** Several calls in one request, answered in order. */
   async batch(calls: readonly RpcCall[]): Promise<RpcResult[]> {
+    for (let left = this.#nodes.length; ; left--) {
+      const node = this.#nodes[this.#at]!;
+      try {
+        return await this.#ask(node, calls);
+      } catch (error) {
+        if (left === 1 || this.#closed) throw error;
+        // Another call may have moved on already.
+        if (node === this.#nodes[this.#at]) this.#at = (this.#at + 1) % this.#nodes.length;
+      }
+    }
+  }
+
+  async #ask(node: Node, calls: readonly RpcCall[]): Promise<RpcResult[]> {
     const first = this.#id + 1;
     const body = JSON.stringify(calls.map((call) => ({ jsonrpc: '2.0', id: ++this.#id, ...call })));
-    const answers: unknown = JSON.parse(await this.#send(body));
+    const answers: unknown = JSON.parse(await this.#send(node, body));
     if (!Array.isArray(answers))
       throw new Error(`not a batch answer: ${JSON.stringify(answers).slice(0, 200)}`);
     return calls.map((call, index) => {
@@ -66,26 +88,26 @@ export class JsonRpc {
   /** Ends what is under way and refuses everything after. */
   close(): void {
     this.#closed = true;
-    this.#agent.destroy();
+    for (const { agent } of this.#nodes) agent.destroy();
   }
 
   /** A server may close a kept connection at the moment it is used again: that request is made anew, once. */
-  async #send(body: string): Promise<string> {
+  async #send(node: Node, body: string): Promise<string> {
     try {
-      return await this.#request(body);
+      return await this.#request(node, body);
     } catch (error) {
       if (!(error instanceof StaleConnection)) throw error;
-      return this.#request(body);
+      return this.#request(node, body);
     }
   }
 
-  #request(body: string): Promise<string> {
+  #request({ url, agent }: Node, body: string): Promise<string> {
     if (this.#closed) return Promise.reject(new Error('the connection was closed'));
-    const { request } = this.#url.protocol === 'https:' ? https : http;
+    const { request } = url.protocol === 'https:' ? https : http;
     return new Promise((resolve, reject) => {
-      const sending = request(this.#url, {
+      const sending = request(url, {
         method: 'POST',
-        agent: this.#agent,
+        agent,
         headers: { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) },
         signal: AbortSignal.timeout(this.#timeoutMs),
       });

@@ -64,10 +64,23 @@ function connectProblem(host: string, port: number): Promise<string | undefined>
   });
 }
 
+/** The first node that can be used; else what is wrong with the last. */
 async function chain(config: Config): Promise<Finding> {
   const settings = config.billing?.chain;
   if (!settings) return skip('chain', 'none is configured; receipts are kept here');
-  const { rpcUrl, chainId, ledger } = settings;
+  const urls = settings.rpcUrl.split(',').map((url) => url.trim());
+  let finding = await node(urls[0]!, settings);
+  for (const url of urls.slice(1)) {
+    if (finding.state === 'ok') break;
+    finding = await node(url, settings);
+  }
+  return finding;
+}
+
+async function node(
+  rpcUrl: string,
+  { chainId, ledger }: { readonly chainId: number; readonly ledger?: string | undefined },
+): Promise<Finding> {
   if (!rpcUrl.startsWith('http')) return await address('chain', rpcUrl);
   try {
     const found = Number(await ask(rpcUrl, 'eth_chainId', []));

@@ -69,8 +69,15 @@ function addresses(draft: Draft): Finding[] {
       ...address(draft, [...u.path, 'mqtt', 'url'], SCHEMES.mqtt, 'username and passwordFile'),
       ...address(draft, [...u.path, 'http', 'url'], SCHEMES.http, 'bearerFile'),
     ]),
-    ...address(draft, ['billing', 'chain', 'rpcUrl'], SCHEMES.rpc, undefined),
+    ...nodes(draft, ['billing', 'chain', 'rpcUrl']),
   ];
+}
+
+/** Nodes of a chain: one, or several separated by commas. */
+function nodes(draft: Draft, path: Path): Finding[] {
+  const text = draft.at(path);
+  if (typeof text !== 'string') return [];
+  return text.split(',').flatMap((one) => check(one.trim(), path, SCHEMES.rpc, undefined));
 }
 
 function address(
@@ -80,7 +87,15 @@ function address(
   credentials: string | undefined,
 ): Finding[] {
   const text = draft.at(path);
-  if (typeof text !== 'string') return [];
+  return typeof text === 'string' ? check(text, path, schemes, credentials) : [];
+}
+
+function check(
+  text: string,
+  path: Path,
+  schemes: readonly string[],
+  credentials: string | undefined,
+): Finding[] {
   const expected = `an address that begins with ${schemes.map((scheme) => `${scheme}//`).join(', ')}`;
   const url = URL.canParse(text) ? new URL(text) : undefined;
   if (!url || !schemes.includes(url.protocol) || url.hostname === '') {

@@ -5,7 +5,15 @@ import { exposureSection, feesSection } from './channels.ts';
 export const billingSection = z.strictObject({
   chain: z
     .strictObject({
-      rpcUrl: z.string(),
+      rpcUrl: z
+        .string()
+        .refine(
+          (text) => text.split(',').every((url) => URL.canParse(url.trim())),
+          'a URL, or several separated by commas',
+        )
+        .describe(
+          'Node of the chain. Several, separated by commas: the next is asked where one does not answer',
+        ),
       chainId: z.number().int().min(1),
       ledger: z
         .string()
