@@ -2,8 +2,10 @@ import { h, render } from 'preact';
 import { ApiError, get, messageOf, type Session, session } from './lib/api.ts';
 import { language, loadWords } from './lib/i18n.ts';
 import { startLive } from './lib/live.ts';
+import { setup } from './lib/setup.ts';
 import { applyTheme } from './lib/theme.ts';
 import { Shell } from './shell.ts';
+import type { SetupView } from './types.ts';
 
 /** Begins: words, colours, who is here, then the page of the address. */
 
@@ -20,16 +22,18 @@ async function start(): Promise<void> {
   session.watch(() => {
     if (session.value) startLive();
   });
-  await who();
+  await begin();
 }
 
-/** Asks who is logged in before anything is shown, and again until the gateway answers. */
-async function who(): Promise<void> {
+/** Asks what there is to talk to and who is logged in before anything is shown, and again until it answers. */
+async function begin(): Promise<void> {
   try {
-    session.set(await get<Session>('/api/v1/session'));
+    const stands = await get<SetupView>('/api/v1/setup');
+    if (stands.state !== 'done') setup.set(stands);
+    else session.set(await get<Session>('/api/v1/session'));
   } catch (error) {
     if (error instanceof ApiError && error.status === 401) session.set(null);
-    else setTimeout(() => void who(), RETRY_MS);
+    else setTimeout(() => void begin(), RETRY_MS);
   }
 }
 

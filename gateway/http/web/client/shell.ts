@@ -1,15 +1,16 @@
-import { Fragment, h, type JSX } from 'preact';
+import { type ComponentType, Fragment, h, type JSX } from 'preact';
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { messageOf, request, session } from './lib/api.ts';
 import { LANGUAGES, type Language, language, t } from './lib/i18n.ts';
 import { connection, overview } from './lib/live.ts';
 import { href, type Route, route } from './lib/router.ts';
+import { setup } from './lib/setup.ts';
 import { type Theme, theme } from './lib/theme.ts';
 import { MENU } from './nav.ts';
 import { LoginPage } from './pages/login.ts';
 import { OverviewPage } from './pages/overview.ts';
 import { PAGES, type PageModule } from './pages.ts';
-import type { Overview as OverviewData } from './types.ts';
+import type { Overview as OverviewData, SetupView } from './types.ts';
 import { Icon } from './ui/icons.ts';
 import { Loading, Notice, State } from './ui/parts.ts';
 import { useStore } from './ui/use.ts';
@@ -18,6 +19,8 @@ import { useStore } from './ui/use.ts';
 export function Shell(): JSX.Element | null {
   const who = useStore(session);
   const where = useStore(route);
+  const stands = useStore(setup);
+  if (stands) return h(First, { stands });
   if (who === undefined) return h(Loading, {});
   if (who === null) return h('main', { id: 'main', class: 'alone' }, h(LoginPage, { route: null }));
   return h(
@@ -29,6 +32,15 @@ export function Shell(): JSX.Element | null {
     h('main', { id: 'main', tabIndex: -1 }, h(Current, { route: where })),
     h(BottomBar, { page: where.page }),
   );
+}
+
+/** The first run is loaded only where there is one. */
+function First({ stands }: { readonly stands: SetupView }): JSX.Element {
+  const [page, show] = useState<{ component: ComponentType<{ stands: SetupView }> } | null>(null);
+  useEffect(() => {
+    void import('./setup/setup.ts').then(({ SetupPage }) => show({ component: SetupPage }));
+  }, []);
+  return page === null ? h(Loading, {}) : h(page.component, { stands });
 }
 
 function skip(event: Event): void {

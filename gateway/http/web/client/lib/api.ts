@@ -30,6 +30,12 @@ export interface Session {
 export const session = store<Session | null | undefined>(undefined);
 export const mayChange = (): boolean => session.value?.role === 'admin';
 
+/** Stands for an admin during the first run: what the claim code was exchanged for. Only this page knows it. */
+let claim: string | undefined;
+export const claimWith = (token: string): void => {
+  claim = token;
+};
+
 export async function request<T>(method: string, path: string, body?: unknown): Promise<T> {
   return (await exchange<T>(method, path, body)).answer;
 }
@@ -43,7 +49,11 @@ async function exchange<T>(
   const response = await fetch(path, {
     method,
     credentials: 'same-origin',
-    headers: body === undefined ? headers : { ...headers, 'content-type': 'application/json' },
+    headers: {
+      ...headers,
+      ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+      ...(claim === undefined ? {} : { authorization: `Bearer ${claim}` }),
+    },
     ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     signal: AbortSignal.timeout(TIMEOUT_MS),
   });
