@@ -26,6 +26,11 @@ const LISTS: Readonly<Record<string, { readonly field: string; readonly choice: 
   'aimx-device': { field: 'device', choice: 'press-1' },
 };
 
+/** Ids of visible fields that no label names. Runs in the browser. */
+const UNLABELLED = `[...document.querySelectorAll('.red-ui-tray-body .form-row input[id], .red-ui-tray-body .form-row select[id]')]
+  .filter((field) => field.offsetParent !== null && !document.querySelector('label[for="' + field.id + '"]'))
+  .map((field) => field.id)`;
+
 /**
  * Opens the editor in a browser and the dialog of each of the nodes in turn: words in the chosen language, lists from
  * the gateway, help, nothing on the console.
@@ -73,14 +78,10 @@ async function lookAt(page: Page, type: string, id: string, shot: string | undef
   const dialog = page.locator('.red-ui-editor .red-ui-tray-body-wrapper, .red-ui-tray-body').last();
   await dialog.locator('.form-row').first().waitFor();
   const wrong: string[] = [];
-  const words = await dialog.innerText();
-  const raw = /\b(?:common|aimx-[a-z-]+)\.[a-z.-]+\b/.exec(words);
+  const words = await dialog.textContent();
+  const raw = /\b(?:common|aimx-[a-z-]+)\.[a-z.-]+\b/.exec(words ?? '');
   if (raw) wrong.push(`a key is shown: ${raw[0]}`);
-  const unlabelled = await dialog.evaluate((element) =>
-    [...element.querySelectorAll<HTMLElement>('.form-row input[id], .form-row select[id]')]
-      .filter((field) => field.offsetParent !== null && !element.querySelector(`label[for="${field.id}"]`))
-      .map((field) => field.id),
-  );
+  const unlabelled = (await page.evaluate(UNLABELLED)) as string[];
   if (unlabelled.length > 0) wrong.push(`fields without a label: ${unlabelled.join(', ')}`);
   const list = LISTS[type];
   const choices = list ? await choicesOf(page, list.field) : [];
@@ -91,7 +92,7 @@ async function lookAt(page: Page, type: string, id: string, shot: string | undef
     await page.locator('#node-input-model').dispatchEvent('change');
     const shapes = page.locator('.aimx-model');
     await shapes.waitFor({ timeout: 10_000 });
-    if (!(await shapes.innerText()).includes('FP32 [∗, 8, 5]'))
+    if (!((await shapes.textContent()) ?? '').includes('FP32 [∗, 8, 5]'))
       wrong.push('the shape of the model is not shown');
   }
   if (shot) {
@@ -105,18 +106,13 @@ async function lookAt(page: Page, type: string, id: string, shot: string | undef
   return { type, choices, wrong };
 }
 
+/** The choices of a field once it has the focus. */
 async function choicesOf(page: Page, field: string): Promise<string[]> {
-  const input = page.locator(`#node-input-${field}`);
-  await input.fill('');
-  await input.click();
-  const entries = page.locator(
-    '.red-ui-autoComplete-container .red-ui-menu-label, .red-ui-autoComplete-container li',
-  );
-  await entries
+  await page.locator(`#node-input-${field}`).focus();
+  const options = page.locator(`#aimx-list-${field} option`);
+  await options
     .first()
-    .waitFor({ timeout: 10_000 })
+    .waitFor({ state: 'attached', timeout: 10_000 })
     .catch(() => undefined);
-  const texts = await entries.allInnerTexts();
-  await page.keyboard.press('Escape');
-  return texts.map((text) => text.trim());
+  return await options.evaluateAll((list) => list.map((option) => String(option.getAttribute('value'))));
 }

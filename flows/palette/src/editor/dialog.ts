@@ -6,12 +6,6 @@ export interface Choice {
   readonly topic?: string;
 }
 
-interface Widget {
-  autoComplete(options: object): void;
-}
-
-declare const $: (selector: string) => Widget;
-
 export interface FillOptions {
   /** `streams`, `devices`, `pipelines`, `aggregates`, `models`, `alarms`. */
   readonly what: string;
@@ -42,32 +36,35 @@ function hint(field: HTMLInputElement, text: string): void {
   }
 }
 
-/** Lets a field complete from what the gateway has now; anything else may be typed too. */
+/** Lets a field complete from what the gateway has at that moment; anything else may be typed too. */
 export function fill(id: string, { what, of, pick }: FillOptions): void {
   const field = input(id);
   if (!field) return;
-  let last: readonly Choice[] = [];
-  $(`#node-input-${id}`).autoComplete({
-    minLength: 0,
-    search: (typed: string, done: (matches: readonly Choice[]) => void) => {
-      query(gatewayId(), what, of === undefined ? '' : (input(of)?.value ?? '')).then(
-        (answer) => {
-          last = answer as readonly Choice[];
-          hint(field, '');
-          const text = typed.toLowerCase();
-          const found = last.filter(({ value, label }) => `${value} ${label}`.toLowerCase().includes(text));
-          // A field that holds a choice already shows all of them.
-          done(last.some(({ value }) => value === typed) ? last : found);
-        },
-        (error: Error) => {
-          hint(field, error.message);
-          done([]);
-        },
-      );
-    },
-  });
+  const list = document.createElement('datalist');
+  list.id = `aimx-list-${id}`;
+  field.after(list);
+  field.setAttribute('list', list.id);
+  field.autocomplete = 'off';
+  let choices: readonly Choice[] = [];
+  const ask = (): void => {
+    query(gatewayId(), what, of === undefined ? '' : (input(of)?.value ?? '')).then(
+      (answer) => {
+        choices = answer as readonly Choice[];
+        list.replaceChildren(...choices.map(({ value, label }) => new Option(label, value)));
+        hint(field, '');
+      },
+      (error: Error) => {
+        list.replaceChildren();
+        hint(field, error.message);
+      },
+    );
+  };
+  // Also before it is looked at, so that the list is there at the first click.
+  ask();
+  field.addEventListener('focus', ask);
+  for (const other of ['gateway', of]) if (other) input(other)?.addEventListener('change', ask);
   field.addEventListener('change', () => {
-    const choice = last.find(({ value }) => value === field.value);
+    const choice = choices.find(({ value }) => value === field.value);
     if (choice) pick?.(choice);
   });
 }

@@ -22,6 +22,7 @@ function row(table: HTMLTableElement, head: string, text: string): void {
   const cell = document.createElement('th');
   cell.scope = 'row';
   cell.textContent = head;
+  cell.style.cssText = 'text-align: left; vertical-align: top; padding-right: 12px; white-space: nowrap';
   line.append(cell);
   line.insertCell().textContent = text;
 }
