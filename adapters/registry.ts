@@ -24,6 +24,7 @@ import { createMqttSink } from './upstream-mqtt/index.ts';
 /** Which adapter stands behind which setting; an adapter is added here in one line. */
 
 export { createCoapServer } from './coap/index.ts';
+export { sendCoins } from './evm/coins.ts';
 export { deployContracts, plannedContracts } from './evm/deploy.ts';
 export { findPosted } from './evm/posted.ts';
 

@@ -1,25 +1,26 @@
-import { createLedgerChain, deployContracts, plannedContracts } from '../../adapters/registry.ts';
-import { aimx } from '../billing/formats/amount.ts';
+import { deployContracts, plannedContracts } from '../../adapters/registry.ts';
 import { openKeystore } from '../billing/keys/keystore.ts';
-import type { LedgerRow } from '../billing/receipts/ledger-query.ts';
 import { QUANTITIES } from '../billing/tariff/quantities.ts';
 import type { Config } from '../config/schema.ts';
-import { durationText } from '../config/units.ts';
-import type { ChainAnswer, ChainView } from '../ports/chain.ts';
-import type { Command, CommandContext, ExitCode } from './command.ts';
+import type { Command, CommandContext } from './command.ts';
 import { chainOf } from './ledger/chain-of.ts';
+import { post, settle } from './ledger/collect.ts';
+import { keys } from './ledger/keys.ts';
 import { quote } from './ledger/quote.ts';
 import { rate } from './ledger/rate.ts';
-import { withReader } from './receipts/reader.ts';
+import { status } from './ledger/status.ts';
+import { withdraw } from './ledger/withdraw.ts';
 import { runSubcommand, type Subcommand } from './subcommands.ts';
-import { ago, count, instant } from './ui/format.ts';
 
-/** `ledger status|quote|rate|deploy`: how billing stands with the chain. */
+/** `ledger status|post|settle|withdraw|keys|quote|rate|deploy`: how billing stands with the chain. */
 export const ledger: Command = {
   name: 'ledger',
-  summary: 'billing and the chain: status, quote, rate, deploy',
+  summary: 'billing and the chain: status, post, settle, withdraw, keys, quote, rate, deploy',
   usage: [
     'ledger status',
+    'ledger post|settle',
+    'ledger withdraw --to ADDRESS',
+    'ledger keys rotate',
     'ledger quote MODEL [--count N] [--use QUANTITY=N[,QUANTITY=N]]',
     'ledger quote --rent PERCENT [--for 1h]',
     'ledger rate CURRENCY AIMX [--for 1h] [--source TEXT] [--out FILE]',
@@ -28,6 +29,12 @@ export const ledger: Command = {
   help: `
 status shows what was made, posted and final per device key and ledger, what waits and why, what posting has cost, and how
 the chain sees it. Works with the gateway running or stopped, and without a chain.
+
+post asks the running gateway to post what waits without waiting for a better fee; settle also settles, claims and releases what
+customers owe. Neither goes above billing.chain.maxFeeGwei.
+
+keys rotate makes a new device key. The old one is kept beside it and goes on collecting what is owed to it; withdraw moves its coins
+away once nothing is. What customers pay goes to billing.provider and never lies on the gateway.
 
 quote prices N uses of a model by the tariff of the configuration, on a channel that has used nothing before. --use names what
 one use takes besides the inference itself: ${QUANTITIES.filter((name) => name !== 'inference').join(', ')}. With --rent it prices a
@@ -48,75 +55,14 @@ test networks: elsewhere --token (or billing.chain.token) names the token that e
     for: { type: 'string' },
     source: { type: 'string' },
     out: { type: 'string' },
+    to: { type: 'string' },
   },
-  run: (context) => runSubcommand('ledger', context, { status, quote, rate, deploy }),
+  run: (context) =>
+    runSubcommand('ledger', context, { status, post, settle, withdraw, keys, quote, rate, deploy }),
 };
 
 const configOf = (context: CommandContext): Config =>
   context.config({ quiet: true, checkFiles: false }).config;
-
-const status: Subcommand = (context) =>
-  withReader(context, async (reader): Promise<ExitCode> => {
-    const config = configOf(context);
-    const rows = await reader.query<LedgerRow[]>('billing.ledger', {});
-    const chain = createLedgerChain(config);
-    try {
-      const views = await Promise.all(
-        rows.map(async (row) =>
-          chain && chain.chainId === row.chain_id && chain.ledger === row.ledger
-            ? await chain.view(row.device)
-            : undefined,
-        ),
-      );
-      const data = rows.map((row, i) => ({ ...row, chain: chainData(views[i]) }));
-      context.print(data, () =>
-        rows.length === 0
-          ? 'Nothing has been billed yet.'
-          : rows.map((row, i) => bookText(row, views[i], config)).join('\n\n'),
-      );
-    } finally {
-      chain?.close();
-    }
-    return 0;
-  });
-
-function chainData(view: ChainAnswer<ChainView> | undefined): object | null {
-  if (!view) return null;
-  if (!view.ok) return { ok: false, code: view.code, reason: view.reason };
-  const { block, head, nonce, baseFee, tip } = view.value;
-  return { ok: true, block, posted: head.toSeq, nonce, baseFee: String(baseFee), tip: String(tip) };
-}
-
-function bookText(row: LedgerRow, view: ChainAnswer<ChainView> | undefined, config: Config): string {
-  const waiting = row.receipts - row.posted;
-  const where = row.chain_id === 0 ? 'no chain' : `ledger ${row.ledger} on chain ${row.chain_id}`;
-  return [
-    `device    ${row.device}, ${where}`,
-    `receipts  ${count(row.receipts)} made, ${count(row.posted)} posted, ${count(row.final)} final`,
-    `waiting   ${waiting === 0 ? 'none' : `${count(waiting)}${row.oldest === null ? '' : `, the oldest for ${ago(Date.now() - row.oldest)}`}: ${whyWaiting(row, view, config)}`}`,
-    `fees      ${count(row.transactions)} transactions, ${count(row.gas)} gas, at most ${aimx(row.fees)} of the chain's coin`,
-    `chain     ${chainText(view)}`,
-  ].join('\n');
-}
-
-function whyWaiting(row: LedgerRow, view: ChainAnswer<ChainView> | undefined, config: Config): string {
-  if (row.chain_id === 0) return 'the configuration names no chain; they are kept here';
-  if (!view) return 'the configuration names another chain or ledger now';
-  if (!view.ok) return `the chain cannot be used: ${view.reason}`;
-  if (row.state !== null) return `a batch is ${row.state.toLowerCase()}`;
-  const { maxReceipts, maxAge, idle } = config.billing!.batch;
-  const due = row.oldest === null ? '' : `, at the latest ${instant(row.oldest + maxAge)}`;
-  return `a batch goes out at ${count(maxReceipts)} receipts${idle ? `, or ${durationText(idle)} after the last` : ''}${due}`;
-}
-
-function chainText(view: ChainAnswer<ChainView> | undefined): string {
-  if (!view) return 'not asked';
-  if (!view.ok) return `${view.code}: ${view.reason}`;
-  const { block, head, baseFee, tip } = view.value;
-  return `block ${count(block)} has ${count(head.toSeq)} receipts of this device; ${gwei(baseFee + tip)} gwei a gas now`;
-}
-
-const gwei = (wei: bigint): string => String(Number((Number(wei) / 1e9).toPrecision(3)));
 
 const deploy: Subcommand = async (context) => {
   const chain = chainOf(configOf(context));

@@ -1,4 +1,5 @@
 import type { DatabaseSync } from 'node:sqlite';
+import { spentSince } from '../posting/payout-ops.ts';
 import { all, one } from '../statements.ts';
 import { books } from './receipt-queries.ts';
 
@@ -16,14 +17,16 @@ export interface LedgerRow {
   readonly oldest: number | null;
   /** The batch on its way, if any. */
   readonly state: string | null;
-  /** Transactions that are in blocks, their gas, and at most what they cost (wei). */
+  /** Transactions that are in blocks, their gas, and what they cost (wei; at most, where a node did not say). */
   readonly transactions: number;
   readonly gas: number;
   readonly fees: string;
+  /** Of that since `since`. */
+  readonly recentFees: string;
 }
 
-/** `billing.ledger`: per book what is posted, what waits and what posting has cost. */
-export function ledger(db: DatabaseSync): LedgerRow[] {
+/** `billing.ledger`: per book what is posted, what waits and what posting has cost. `since`: epoch ms. */
+export function ledger(db: DatabaseSync, { since = 0 }: { readonly since?: number }): LedgerRow[] {
   return books(db).map(({ id, chain_id, ledger: address, device, receipts, posted, final }) => {
     const oldest = one<{ created_at: number }>(
       db,
@@ -37,10 +40,11 @@ export function ledger(db: DatabaseSync): LedgerRow[] {
       id,
       posted,
     );
-    const txs = all<{ gas_used: number; max_fee: string }>(
+    const txs = all<{ gas_used: number }>(
       db,
-      `SELECT t.gas_used, t.max_fee FROM billing_txs t JOIN billing_batches b ON b.id = t.batch
-       WHERE b.book = ? AND t.gas_used IS NOT NULL`,
+      `SELECT t.gas_used FROM billing_txs t JOIN billing_batches b ON b.id = t.batch
+       WHERE b.book = ?1 AND t.gas_used > 0
+       UNION ALL SELECT gas_used FROM billing_payouts WHERE book = ?1 AND gas_used > 0`,
       id,
     );
     return {
@@ -55,7 +59,8 @@ export function ledger(db: DatabaseSync): LedgerRow[] {
       state: batch?.state ?? null,
       transactions: txs.length,
       gas: txs.reduce((sum, { gas_used }) => sum + gas_used, 0),
-      fees: String(txs.reduce((sum, { gas_used, max_fee }) => sum + BigInt(gas_used) * BigInt(max_fee), 0n)),
+      fees: String(spentSince(db, id, 0)),
+      recentFees: String(spentSince(db, id, since)),
     };
   });
 }
