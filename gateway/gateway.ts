@@ -19,6 +19,7 @@ import {
   feedRoutes,
   type HttpServer,
   settingsRoutes,
+  setupIsDone,
   type UpgradeHandler,
   type Views,
 } from './http/index.ts';
@@ -211,6 +212,7 @@ export function createGateway({ config, log, clock: given, file, restart }: Gate
       ...channelRoutes(billing.channels, (what) => billing.ask(what)),
       ...flowRoutes(() => flows.running),
       ...(settings ? settingsRoutes(settings, restart) : []),
+      setupIsDone(version()),
     ],
     flows,
     readings: { intake, access },

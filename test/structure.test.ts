@@ -74,6 +74,15 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   'gateway/benchmark': [...CORE, 'gateway/billing', 'gateway/html', 'gateway/inference'],
   'gateway/replay': [...CORE, 'gateway/config', 'gateway/ingest'],
   'gateway/settings': ['gateway/errors.ts', 'gateway/config', 'gateway/system/files.ts', 'gateway/http'],
+  'gateway/setup': [
+    ...CORE,
+    'gateway/config',
+    'gateway/system',
+    'gateway/billing/index.ts',
+    'gateway/http',
+    'gateway/security',
+    'gateway/settings',
+  ],
   'gateway/views': [
     ...CORE,
     ...BESIDE,

@@ -6,9 +6,9 @@ import { GatewayError } from '../errors.ts';
 import { selfSigned } from '../security/certificate.ts';
 import { Identities } from '../security/identities.ts';
 import { newSecret, sealPassword } from '../security/secrets.ts';
+import { configTemplate, gatewayName } from '../setup/template.ts';
 import { writeFileAtomic } from '../system/files.ts';
 import type { Command } from './command.ts';
-import { configTemplate, gatewayName } from './init/template.ts';
 
 const CERTIFICATE_DAYS = 3650;
 const ADMIN = 'admin';

@@ -1,9 +1,8 @@
 import type { IncomingMessage } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { type FastifyInstance, fastify } from 'fastify';
+import type { FastifyInstance } from 'fastify';
 import type { Config } from '../config/schema.ts';
-import { GatewayError } from '../errors.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Log } from '../ports/log.ts';
 import type { Serving, ServingCatalog } from '../ports/serving.ts';
@@ -15,6 +14,7 @@ import type { ModelAdmin } from './api/models.ts';
 import { mountApi } from './api/mount.ts';
 import { openApi } from './api/openapi.ts';
 import type { ApiRoute } from './api/route.ts';
+import { createApp, listen, urlOf } from './app.ts';
 import { foreignOrigin, type HttpAccess } from './auth.ts';
 import { errorReply } from './errors.ts';
 import { type FlowsDoor, FlowsUpgrades, flowsRoutes } from './flows.ts';
@@ -63,21 +63,6 @@ export interface HttpServer {
   inject: FastifyInstance['inject'];
 }
 
-/** Requests of the API are small; routes for readings and inference have limits of their own. */
-const BODY_LIMIT = 64 * 1024;
-const HEADER_LIMIT = 16 * 1024;
-const REQUEST_TIMEOUT_MS = 10_000;
-const KEEP_ALIVE_MS = 20_000;
-
-const HEADERS = {
-  'x-content-type-options': 'nosniff',
-  'referrer-policy': 'no-referrer',
-  'cross-origin-opener-policy': 'same-origin',
-  'cross-origin-resource-policy': 'same-origin',
-  'cache-control': 'no-store',
-  'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
-};
-
 /** Health, metrics, API and dashboard on one port. Constructed pure; `stop` undoes all that `start` did. */
 export function createHttpServer(parts: HttpServerParts): HttpServer {
   const { access, config, views } = parts;
@@ -94,38 +79,14 @@ export function createHttpServer(parts: HttpServerParts): HttpServer {
     events,
     more: parts.routes,
   });
-  const app = fastify({
-    bodyLimit: BODY_LIMIT,
-    requestTimeout: REQUEST_TIMEOUT_MS,
-    keepAliveTimeout: KEEP_ALIVE_MS,
-    connectionTimeout: REQUEST_TIMEOUT_MS + KEEP_ALIVE_MS,
-    forceCloseConnections: true,
-    routerOptions: { maxParamLength: 512 },
-    http: { maxHeaderSize: HEADER_LIMIT, headersTimeout: REQUEST_TIMEOUT_MS },
-    // Routes check what they get with zod, so that fastify need not load its own compilers.
-    schemaController: { compilersFactory: { buildValidator: noSchemas, buildSerializer: noSchemas } },
+  const app = createApp({
+    log,
+    maxConnections: config.limits.maxConnections,
+    stopping: () => stopping,
   });
-  app.removeContentTypeParser('text/plain');
-  app.server.maxConnections = config.limits.maxConnections;
   let addresses: string[] = [];
   let port = 0;
   let stopping = false;
-
-  app.addHook('onRequest', async (_request, reply) => {
-    reply.headers(HEADERS);
-    if (stopping) throw new GatewayError('STOPPING', 'the gateway is stopping');
-  });
-  app.setErrorHandler((error, request, reply) => {
-    const { status, body, internal } = errorReply(error);
-    if (internal) log.error({ err: error, url: request.url }, 'http: a request failed, answering 500');
-    if (status === 401 && !reply.hasHeader('www-authenticate')) reply.header('www-authenticate', 'Bearer');
-    return reply.code(status).send(body);
-  });
-  app.setNotFoundHandler((request, reply) =>
-    reply.code(404).send({
-      error: new GatewayError('NOT_FOUND', `there is no ${request.method} ${request.url.slice(0, 200)}`),
-    }),
-  );
 
   mountApi(app, routes, access);
   app.get('/health/ready', async (_request, reply) => {
@@ -183,7 +144,7 @@ export function createHttpServer(parts: HttpServerParts): HttpServer {
       signal.throwIfAborted();
       await listen(app, host, config.listen.http.port);
       port = (app.server.address() as AddressInfo).port;
-      addresses = [`http://${host.includes(':') ? `[${host}]` : host}:${port}`];
+      addresses = [urlOf(host, port)];
     },
     async stop() {
       if (stopping) return;
@@ -201,22 +162,6 @@ async function startMetrics(): Promise<Metrics> {
   const metrics = new Metrics();
   metrics.start();
   return metrics;
-}
-
-function noSchemas(): never {
-  throw new GatewayError('INTERNAL', 'http: a route has a schema of fastify; it should have one of zod');
-}
-
-async function listen(app: FastifyInstance, host: string, port: number): Promise<void> {
-  try {
-    await app.listen({ host, port });
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    throw new GatewayError('HTTP_LISTEN', `cannot listen on ${host}:${port} (${code ?? String(error)})`, {
-      received: `${host}:${port}`,
-      cause: error,
-    });
-  }
 }
 
 function refuse(socket: Duplex, status: string): void {

@@ -48,6 +48,14 @@ export type {
   SettingsSaved,
   SettingsView,
 } from './api/schemas/settings.ts';
+export type {
+  SetupBody,
+  SetupDone,
+  SetupStep,
+  SetupView,
+  StepAnswer,
+  WifiNetwork,
+} from './api/schemas/setup.ts';
 export type { AuditView, HealthView, RejectedView, StatusView } from './api/schemas/status.ts';
 export type {
   AnomalyView,

@@ -3,7 +3,7 @@ import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { runCli } from '../../gateway/commands/cli.ts';
-import { gatewayName } from '../../gateway/commands/init/template.ts';
+import { gatewayName } from '../../gateway/setup/template.ts';
 import { Identities } from '../../gateway/security/identities.ts';
 import { verifySecret } from '../../gateway/security/secrets.ts';
 import { recordingTerminal } from '../support/terminal.ts';

@@ -1,6 +1,6 @@
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
@@ -44,7 +44,7 @@ describe('stop', () => {
 });
 
 describe('start', () => {
-  const start = (folder: string, ...more: string[]) => runCommand(['start', ...more], folder);
+  const start = (folder: string, ...more: string[]) => runCommand(['start', '--no-setup', ...more], folder);
 
   it('shows where a broken configuration is broken, and ends with code 2', async () => {
     const folder = temporaryFolder();
@@ -84,6 +84,25 @@ describe('start', () => {
     expect(coap.stderr).toContain(`cannot listen on 127.0.0.1 port ${ports.coap}`);
     udp.close();
   });
+
+  it('serves a page while the configuration is broken, and goes on in the same process once it is mended', async () => {
+    const folder = temporaryFolder();
+    const ports = await freePorts();
+    const file = writeConfig(folder, ports, { streams: [{ id: 'a', decode: 'jsn' }] });
+    const starting = startGatewayProcess(folder, ports, { timeoutMs: 60_000 });
+    const page = `http://127.0.0.1:${ports.http}/api/v1/setup`;
+    const state = async (): Promise<string | undefined> =>
+      await fetch(page).then(
+        async (answer) => ((await answer.json()) as { state: string }).state,
+        () => undefined,
+      );
+    await until(async () => (await state()) === 'broken', 'the page', 30_000);
+    writeFileSync(file, readFileSync(file, 'utf8').replace('jsn', 'json'));
+    const gateway = await starting;
+    expect(await state()).toBe('done');
+    expect(gateway.log()).toContain('streams[0].decode');
+    expect(await gateway.stop()).toBe(0);
+  }, 90_000);
 
   it('keeps a second gateway out of the data of the first', async () => {
     const folder = temporaryFolder();

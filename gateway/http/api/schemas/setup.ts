@@ -4,9 +4,9 @@ import { settingsIssue } from './settings.ts';
 /** Where the first run stands. */
 export const setupView = z.object({
   state: z
-    .enum(['missing', 'broken', 'starting', 'failed'])
+    .enum(['missing', 'broken', 'starting', 'failed', 'done'])
     .describe(
-      'missing: there is no gateway.yaml; broken: it has errors; starting: the gateway starts with it; failed: it could not start',
+      'missing: there is no gateway.yaml; broken: it has errors; starting: the gateway starts with it; failed: it could not start; done: the gateway runs',
     ),
   claimed: z.boolean().describe('Whether this caller has given the claim code, or is an admin'),
   people: z.boolean().describe('Whether somebody can log in already'),
@@ -98,3 +98,4 @@ export type SetupView = z.output<typeof setupView>;
 export type SetupBody = z.output<typeof setupBody>;
 export type StepAnswer = z.output<typeof stepAnswer>;
 export type SetupDone = z.output<typeof setupDone>;
+export type WifiNetwork = z.output<typeof wifiList>['networks'][number];
