@@ -64,7 +64,7 @@ const MAX_PAGES = 64;
 /** Answers after which the same request may be sent again: it was not computed. */
 const AGAIN: ReadonlySet<string> = new Set([
   ...['QUEUE_FULL', 'STORE_BUSY', 'STORE_FULL', 'STORE_IO', 'STORE_CLOSED', 'STOPPING'],
-  ...['MODEL_HOST', 'REMOTE_UNAVAILABLE', 'THROTTLED'],
+  ...['MODEL_HOST', 'REMOTE_UNAVAILABLE', 'THROTTLED', 'RATE_EXPIRED'],
 ]);
 /** The gateway did not take the request because of its channel: it was not computed either. */
 const ofChannel = (code: string): boolean => code.startsWith('CHANNEL_');

@@ -99,7 +99,7 @@ function judge(books: Books, channel: PayerChannel, evidence: ReceiptEvidence, o
   const verdict = checkReceipt(evidence, {
     separator: separatorOf({ chainId: channel.chainId, address: channel.ledger }),
     standing: { ...channel, channelId: channel.id },
-    tariff: acceptedTariff(books, channel.id, receipt.tariffHash),
+    tariff: acceptedTariff(books, channel.id, receipt.tariffHash, evidence.rate),
     own: ownRequest(books, channel.id, receipt.requestId),
     takeUnknown: options.takeUnknown,
   });

@@ -25,7 +25,11 @@ export function priceOf(books: Books, channel: Uint8Array, now: number): bigint 
 }
 
 /** What one inference costs by a tariff after free quotas: what it adds when much was used before. */
-export function guessOf(tariff: Tariff, now: number): bigint {
+export function guessOf(tariff: Tariff, time: number): bigint {
+  const { exchange, currency } = tariff;
+  if (currency !== undefined && !exchange) return 1n;
+  // A rate that has expired is still the best guess.
+  const now = exchange ? Math.min(time, exchange.validUntil) : time;
   const many = Object.fromEntries(Object.entries(GUESS).map(([name, n]) => [name, n * DEFAULT_WINDOW]));
   const { amount, after } = rate(tariff, undefined, many, now);
   const next = rate(tariff, after, GUESS, now).amount;

@@ -4,11 +4,20 @@ import { keccak, utf8, ZERO_WORD } from '../../gateway/billing/formats/bytes.ts'
 import { canonicalJson } from '../../gateway/billing/formats/canonical-json.ts';
 import { receiptHash } from '../../gateway/billing/formats/documents.ts';
 import type { ReceiptEvidence } from '../../gateway/billing/formats/wire.ts';
-import { parseTariff, type Tariff } from '../../gateway/billing/tariff/tariff.ts';
+import { signRate } from '../../gateway/billing/tariff/snapshot.ts';
+import { parseTariff, type Tariff, withRate } from '../../gateway/billing/tariff/tariff.ts';
 import { refuting } from '../../gateway/payer/check/head.ts';
-import { type CheckContext, checkReceipt, type Standing } from '../../gateway/payer/index.ts';
-import { CHANNEL, headOf, SEPARATOR, Seller, type Sold, sha, sign } from './seller.ts';
-import { escrowOf } from './setting.ts';
+import {
+  type CheckContext,
+  checkReceipt,
+  readChannel,
+  receive,
+  type Standing,
+  signCeiling,
+} from '../../gateway/payer/index.ts';
+import { temporaryFolder } from '../support/tmp.ts';
+import { CHANNEL, headOf, key, SEPARATOR, SESSION, Seller, type Sold, sha, sign } from './seller.ts';
+import { bought, escrowOf, openBooks } from './setting.ts';
 
 const SEED = 20261122;
 const price = fc.nat({ max: 1_000_000 }).map(String);
@@ -237,4 +246,48 @@ test('the head over an honest receipt refutes nothing honest', () => {
   expect(refuting(claim, [head])).toBeUndefined();
   expect(refuting({ ...claim, held: 8n }, [head])).toBe(head);
   expect(refuting({ ...claim, heldHash: sha('other') }, [sign({ ...head })])).toBeDefined();
+});
+
+describe('prices in a currency', () => {
+  const signer = key('whom the tariff names for its rate');
+  const priced = parseTariff({
+    ...{ version: 1, name: 'euro', prices: { inference: '1000', compute_us: '3' } },
+    currency: { code: 'EUR', signer: signer.address },
+  });
+  const T = 1_800_000_000_000;
+  const rateAt = (aimx: string, by = signer) =>
+    signRate({ currency: 'EUR', aimx, observedAt: T, validUntil: T + 3_600_000, source: 'a test' }, by);
+  const open = () => {
+    const books = openBooks(temporaryFolder(), priced);
+    signCeiling(books, SESSION, CHANNEL, { window: 10n ** 12n, validForMs: 1e6, now: T });
+    return books;
+  };
+
+  test('receipts bring the rate that they are by, and a new one does not begin a new count', () => {
+    const books = open();
+    const seller = new Seller(withRate(priced, rateAt('1500000000000000001')));
+    const buy = (one: Sold) => {
+      bought(books, one);
+      return receive(books, one.evidence, T, { takeUnknown: false });
+    };
+    expect(buy(seller.sell('a', {}, T))).toMatchObject({ seq: 1 });
+    seller.changeTariff(withRate(priced, rateAt('2000000000000000003')));
+    expect(buy(seller.sell('b', {}, T))).toMatchObject({ seq: 2 });
+    expect(readChannel(books, CHANNEL).refusal).toBeUndefined();
+  });
+
+  test.each([
+    ['signed by somebody else', rateAt('9', key('somebody')), T],
+    ['that has expired', rateAt('9'), T + 4_000_000],
+  ])('a rate %s is refused', (_, rate, at) => {
+    const books = open();
+    const seller = new Seller({
+      ...withRate(priced, rateAt('9')),
+      exchange: { aimx: 9n, validUntil: Number.MAX_SAFE_INTEGER },
+    });
+    const one = seller.sell('a', {}, at);
+    bought(books, one);
+    receive(books, { ...one.evidence, rate }, at, { takeUnknown: false });
+    expect(readChannel(books, CHANNEL)).toMatchObject({ seq: 0, refusal: { code: 'tariff' } });
+  });
 });

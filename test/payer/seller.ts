@@ -1,4 +1,5 @@
 import { hash } from 'node:crypto';
+import { rateOf } from '../../gateway/billing/channels/evidence.ts';
 import { keccak, toHex, utf8, ZERO_WORD } from '../../gateway/billing/formats/bytes.ts';
 import { canonicalJson } from '../../gateway/billing/formats/canonical-json.ts';
 import { channelId, headDigest, receiptHash, separatorOf } from '../../gateway/billing/formats/documents.ts';
@@ -36,13 +37,17 @@ export interface Sold {
 
 /** A gateway that bills as it should: receipts of one channel, one after another. */
 export class Seller {
-  readonly #tariff: Tariff;
+  #tariff: Tariff;
   #seq = 0;
   #cumulative = 0n;
   #hash: Uint8Array = ZERO_WORD;
   #counted: Counted | undefined;
 
   constructor(tariff: Tariff) {
+    this.#tariff = tariff;
+  }
+
+  changeTariff(tariff: Tariff): void {
     this.#tariff = tariff;
   }
 
@@ -80,6 +85,7 @@ export class Seller {
     const evidence: ReceiptEvidence = {
       ...{ receipt, model, salt, requestHash: sha(request), answerHash: sha(answer), hash: this.#hash },
       usage: earlier ? { ...stated, before: earlier } : stated,
+      ...rateOf(this.#tariff.json),
     };
     return { evidence, request, answer };
   }

@@ -216,6 +216,8 @@ export interface PlacedRow {
   readonly request_sha: Uint8Array;
   readonly answer_sha: Uint8Array;
   readonly tariff_hash: Uint8Array;
+  /** Canonical JSON. */
+  readonly tariff: string;
   readonly model: string;
   readonly usage: string;
   readonly started_at: number;
@@ -226,7 +228,7 @@ export interface PlacedRow {
   readonly prev_hash: Uint8Array | null;
 }
 
-const PLACED = `SELECT r.seq, r.request_key AS request_id, r.request_sha, r.answer_sha, t.hash AS tariff_hash, m.text AS model,
+const PLACED = `SELECT r.seq, r.request_key AS request_id, r.request_sha, r.answer_sha, t.hash AS tariff_hash, t.text AS tariff, m.text AS model,
     r.usage, r.started_at, r.compute_us, r.amount, r.cumulative, r.hash,
     coalesce((SELECT b.hash FROM billing_receipts b WHERE b.book = r.book AND b.ordinal = r.before),
       iif(r.before = 0, NULL, c.pruned_hash)) AS prev_hash

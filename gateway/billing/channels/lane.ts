@@ -12,6 +12,7 @@ import type { BillingStore } from '../posting/poster.ts';
 import { type Counted, type Quantities, rate, type Tariff } from '../tariff/tariff.ts';
 import type { ChannelAccount } from './account.ts';
 import type { BillArgs, ChannelRecord } from './channel-ops.ts';
+import { rateOf } from './evidence.ts';
 import { collectable } from './standing.ts';
 
 export interface LaneParts {
@@ -168,6 +169,7 @@ export class Lane {
     const evidence: ReceiptEvidence = {
       ...{ receipt, model: { name, sha256, version }, salt: ownSalt, hash: receiptHash(separator, receipt) },
       ...{ usage: JSON.parse(usage) as ReceiptEvidence['usage'], requestHash, answerHash: use.answerHash },
+      ...rateOf(tariff.json),
       ...(account.head ? { head: account.head } : {}),
     };
     return { bill, measured, receipt, evidence, counted: rated.after };

@@ -32,6 +32,8 @@ export interface ReceiptEvidence {
   readonly receipt: Receipt;
   /** Preimage of `modelHash`. */
   readonly model: { readonly name: string; readonly sha256: string; readonly version: string };
+  /** The signed rate of a tariff in a currency: the tariff with it is the preimage of `tariffHash`. */
+  readonly rate?: object;
   /** Preimage of `usageHash`, with what was used before where the price depends on it. */
   readonly usage: Quantities & { readonly before?: Counted };
   /** `ioHash` is keccak(salt ‖ requestHash ‖ answerHash). */
@@ -125,6 +127,7 @@ export function readReceipt(value: unknown): ReceiptEvidence {
     requestHash: bytes(given, 'requestHash', 32),
     answerHash: bytes(given, 'answerHash', 32),
     hash: bytes(given, 'hash', 32),
+    ...(given.rate === undefined ? {} : { rate: members(given.rate, 'receipt.rate') }),
     ...(given.head === undefined ? {} : { head: readStatement(given.head, 'head') }),
   };
 }
@@ -147,6 +150,7 @@ export function writeReceipt({ receipt: r, head, ...rest }: ReceiptEvidence) {
     hash: toHex(rest.hash),
     model: { name, sha256, version },
     usage: rest.usage,
+    ...(rest.rate ? { rate: rest.rate } : {}),
     salt: toHex(rest.salt),
     requestHash: toHex(rest.requestHash),
     answerHash: toHex(rest.answerHash),

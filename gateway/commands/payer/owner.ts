@@ -69,8 +69,10 @@ export const tariff: Subcommand = (context, words) =>
     const asked = await httpLink(context, context.option('gateway') ?? channel.gateway).offer!();
     if (!asked.ok) throw new GatewayError('PAYER_GATEWAY', `The gateway does not answer: ${asked.reason}`);
     const present = parseTariff((asked.value as { tariff?: unknown } | null)?.tariff);
-    const known = acceptedTariffs(books, channel.id).some(({ json }) => json === present.json);
-    if (context.flag('accept') && !known) acceptTariff(books, channel.id, present, Date.now());
+    const known = acceptedTariffs(books, channel.id).some(
+      ({ counting }) => counting.json === present.counting.json,
+    );
+    if (known || context.flag('accept')) acceptTariff(books, channel.id, present, Date.now());
     const accepted = known || context.flag('accept');
     const each = guessOf(present, Date.now());
     const data = {

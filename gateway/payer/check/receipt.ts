@@ -65,6 +65,8 @@ export interface Waits {
 
 /** Two machines measure the same time a little differently. */
 const CLOCK_SLACK_MS = 1000;
+/** As the gateway has it: a use that was let in before its rate ended may begin a little later. */
+const RATE_GRACE_MS = 300_000;
 
 export function checkReceipt(evidence: ReceiptEvidence, context: CheckContext): Accepted | Refused | Waits {
   const { receipt } = evidence;
@@ -87,7 +89,7 @@ export function checkReceipt(evidence: ReceiptEvidence, context: CheckContext): 
     cumulative: receipt.cumulative,
     hash,
     // A tariff without counts leaves those of another one as they are, as the gateway does.
-    counted: rated.after ? { tariff: toHex(tariff.hash), counted: rated.after } : standing.counted,
+    counted: rated.after ? { tariff: toHex(tariff.counting.hash), counted: rated.after } : standing.counted,
   };
 }
 
@@ -127,7 +129,8 @@ function checkUsage(
       return refused('usage', `the usage has ${name}: ${String(quantity).slice(0, 40)}`);
   if ((used.compute_us ?? 0) !== receipt.computeUs)
     return refused('usage', 'the compute time is not that of the usage');
-  const own = standing.counted?.tariff === toHex(tariff.hash) ? standing.counted.counted : undefined;
+  const own = standing.counted?.tariff === toHex(tariff.counting.hash) ? standing.counted.counted : undefined;
+  if (!hasRate(tariff, receipt.startedAtMs)) return refused('tariff', 'the rate of the tariff had expired');
   const rated = rate(tariff, own, used as Quantities, receipt.startedAtMs);
   if (before === undefined ? rated.before !== undefined : rated.before === undefined)
     return refused('usage', 'the usage says what was used before where it should not, or the reverse');
@@ -136,6 +139,13 @@ function checkUsage(
   if (rated.amount !== receipt.amount)
     return refused('amount', `the tariff asks for ${rated.amount}, the receipt for ${receipt.amount}`);
   return rated.after ? { after: rated.after } : {};
+}
+
+/** Whether prices in a currency can be turned into AIMX: the gateway's grace is a few minutes. */
+function hasRate({ currency, exchange }: Tariff, startedAtMs: number): boolean {
+  return (
+    currency === undefined || (exchange !== undefined && startedAtMs <= exchange.validUntil + RATE_GRACE_MS)
+  );
 }
 
 const isQuantity = (value: unknown): boolean =>

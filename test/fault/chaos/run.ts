@@ -1,3 +1,4 @@
+import { execFile } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -7,6 +8,7 @@ import {
   freePorts,
   type GatewayPorts,
   type GatewayProcess,
+  ROOT,
   runCommand,
   startGatewayProcess,
   writeConfig,
@@ -196,19 +198,16 @@ export class ChaosRun {
     if (this.#drySince === undefined || performance.now() - this.#drySince < 2000 || this.#deposit) return;
     this.#count('escrow dry');
     this.#deposits++;
-    const timeoutMs = this.#random() < 0.4 ? 300 + this.#random() * 1200 : 30_000;
-    this.#deposit = runCommand(
-      [
-        'payer',
-        'deposit',
-        DEPOSIT,
-        ...this.#dir(),
-        ...this.#rpc(),
-        this.#random() < 0.5 ? '--approve' : '--permit',
-      ],
-      this.#folder,
-      { timeoutMs },
-    ).finally(() => {
+    const kill = this.#random() < 0.4 ? 300 + Math.floor(this.#random() * 1200) : 30_000;
+    const how = this.#random() < 0.5 ? '--approve' : '--permit';
+    const words = ['payer', 'deposit', DEPOSIT, ...this.#dir(), ...this.#rpc(), how];
+    const options = { cwd: this.#folder, timeout: kill, killSignal: 'SIGKILL' } as const;
+    this.#deposit = new Promise<void>((done) => {
+      execFile(process.execPath, [join(ROOT, 'gateway/main.ts'), ...words], options, (error) => {
+        if (error?.killed) this.#count('deposit killed');
+        done();
+      });
+    }).finally(() => {
       this.#deposit = undefined;
       this.#drySince = undefined;
     });
