@@ -1,17 +1,36 @@
 import type { StreamConfig } from '../../gateway/config/schema.ts';
 import type { ResultFeed } from '../../gateway/ports/results.ts';
 import { STREAM_FORMAT } from './formats.ts';
+import { INFERENCE_FORMATS } from './inference.ts';
 import { hrefOf, type Link } from './link-format.ts';
 import { Format } from './protocol.ts';
 
 /** Result links in `/.well-known/core`; the lists under `/r` have them all. */
 const MAX_RESULT_LINKS = 1_000;
 
+const INFER: Link = {
+  href: '/infer',
+  attributes: {
+    rt: 'aimx.infer',
+    if: 'aimx.oip',
+    ct: [...INFERENCE_FORMATS].map(String),
+    title: 'POST Open Inference Protocol requests to /infer/{model}[/{version}]',
+  },
+};
+
 /** What a principal may see: the results of a pipeline for a device, or of any device when none is named. */
 export type Visible = (pipeline: string, device?: string) => boolean;
 
-/** `/.well-known/core`: where readings go and where results are (RFC 6690). */
-export function discovery(streams: readonly StreamConfig[], results: ResultFeed, visible: Visible): Link[] {
+/**
+ * `/.well-known/core`: where readings go, where results are and where models are asked (RFC 6690).
+ * @param infers whether there is an `/infer`
+ */
+export function discovery(
+  streams: readonly StreamConfig[],
+  results: ResultFeed,
+  visible: Visible,
+  infers: boolean,
+): Link[] {
   const all: Link[] = [
     { href: '/.well-known/core', attributes: { ct: Format.LINK } },
     ...streams.map((stream) => ({
@@ -23,6 +42,7 @@ export function discovery(streams: readonly StreamConfig[], results: ResultFeed,
         title: `POST readings to /s/${stream.id}/{device}`,
       },
     })),
+    ...(infers ? [INFER] : []),
     { href: '/r', attributes: { rt: 'aimx.results', if: 'core.ll', ct: Format.LINK } },
   ];
   let room = MAX_RESULT_LINKS;

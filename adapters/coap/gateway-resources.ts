@@ -102,13 +102,16 @@ export class GatewayResources implements Resources {
         request.respond(links(request, resultPipelines(this.#options.results, this.#visibleTo(request))));
         return;
       case 'core':
-        request.respond(
-          links(request, discovery(this.#options.streams, this.#options.results, this.#visibleTo(request))),
-        );
+        request.respond(links(request, this.#discovery(request)));
         return;
       case 'none':
         request.respond(nothingAt(request.options));
     }
+  }
+
+  #discovery(request: Request): Link[] {
+    const { streams, results, serving } = this.#options;
+    return discovery(streams, results, this.#visibleTo(request), serving !== undefined);
   }
 
   /** Whether the request may go on; if not, it has been answered. */

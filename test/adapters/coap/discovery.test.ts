@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { discovery } from '../../../adapters/coap/discovery.ts';
 import { filterLinks, formatLinks, hrefOf } from '../../../adapters/coap/link-format.ts';
 import { Code } from '../../../adapters/coap/protocol.ts';
 import { openAccess, openClient, openDoor } from './harness.ts';
@@ -45,6 +46,16 @@ describe('/.well-known/core', () => {
   ])('filtered by %j', async (query, expected) => {
     const { hrefs } = await door();
     expect(await hrefs(...query)).toEqual(expected);
+  });
+
+  test('names /infer where there are models', async () => {
+    const { hrefs, results } = await door();
+    expect(await hrefs('rt=aimx.infer')).toEqual([]);
+    const found = filterLinks(
+      discovery([], results, () => true, true),
+      ['rt=aimx.infer'],
+    );
+    expect(formatLinks(found)).toMatch(/^<\/infer>;rt="aimx\.infer";if="aimx\.oip";ct="50 60 42";title=/);
   });
 
   test('is available as link-format only', async () => {
