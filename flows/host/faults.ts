@@ -2,6 +2,7 @@ import type { Activity } from './activity.ts';
 import type { Channel } from './channel.ts';
 import type { RunningNode } from './node-red.ts';
 import type { NodeName } from './protocol.ts';
+import { functionNodeIn } from './stack.ts';
 
 interface Nodes {
   getNode(id: string): RunningNode | null;
@@ -22,7 +23,7 @@ export function endOnFault(channel: Channel, activity: Activity, nodes: () => No
     ending = true;
     const stack = cause instanceof Error ? `${cause.stack}` : '';
     const message = (cause instanceof Error ? cause.message : String(cause)).slice(0, LONGEST_MESSAGE);
-    const id = /Function node:([\w.-]+)/.exec(stack)?.[1] ?? activity.last();
+    const id = functionNodeIn(stack) ?? activity.last();
     const node = id === '' ? undefined : nameOf(id, nodes());
     void channel.tellLast({ kind: 'fault', message, ...(node ? { node } : {}) }).then(() => process.exit(70));
     setTimeout(() => process.exit(70), LAST_WORDS_MS);

@@ -82,8 +82,10 @@ export type FromHost =
 export interface Beat {
   /** Milliseconds since the main thread last had a turn. */
   readonly stalled: number;
-  /** Id of the node that was last given a message; '' before any. */
+  /** Id of the function node that keeps the main thread, else of the node that was last given a message; '' before any. */
   readonly node: string;
+  /** Id of the node during whose messages memory has grown most lately; '' where it has not. */
+  readonly growing: string;
   /** Resident memory of the process, bytes. */
   readonly rss: number;
 }

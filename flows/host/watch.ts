@@ -1,16 +1,21 @@
 /** A thread of its own: tells the supervisor every second how the process does, whatever the main thread is doing. */
 import { writeSync } from 'node:fs';
 import { workerData } from 'node:worker_threads';
-import { readNode, readTurns } from './activity.ts';
+import { readGrowing, readNode, readTurns } from './activity.ts';
 import { line } from './lines.ts';
 import type { Beat, Pipes } from './protocol.ts';
+import { lookAtMainThread } from './stack.ts';
 
 const BEAT_MS = 1000;
+/** So long without a turn, the main thread is looked at once. */
+const LOOK_AFTER_MS = 2000;
 const WATCH: Pipes['watch'] = 4;
 
 const memory = workerData as SharedArrayBuffer;
 let turns = readTurns(memory);
 let turnedAt = performance.now();
+/** Id of the function node that keeps the main thread, when it was looked at. */
+let keeper: string | undefined;
 
 setInterval(() => {
   const now = performance.now();
@@ -18,10 +23,19 @@ setInterval(() => {
   if (seen !== turns) {
     turns = seen;
     turnedAt = now;
+    keeper = undefined;
+  }
+  const stalled = Math.round(now - turnedAt);
+  if (stalled > LOOK_AFTER_MS && keeper === undefined) {
+    keeper = '';
+    lookAtMainThread((id) => {
+      keeper = id;
+    });
   }
   const beat: Beat = {
-    stalled: Math.round(now - turnedAt),
-    node: readNode(memory),
+    stalled,
+    node: keeper || readNode(memory),
+    growing: readGrowing(memory),
     rss: process.memoryUsage.rss(),
   };
   try {

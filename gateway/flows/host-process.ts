@@ -60,6 +60,9 @@ export class HostProcess {
   #cancelLook: () => void;
   #cancelStop: () => void = () => undefined;
   #gone = false;
+  #beatAt = 0;
+  #turns = false;
+  #growing = '';
   /** The last beats, a bit each: 1 where the main thread had no turn for long. */
   #stalls = 0;
   #resolveEnded: () => void = () => undefined;
@@ -97,9 +100,9 @@ export class HostProcess {
     return this.#ready;
   }
 
-  /** Whether its main thread has had a turn lately. */
+  /** Whether its main thread has had a turn just now. */
   get responsive(): boolean {
-    return this.#ready && this.#clock.monotonic() - this.#heardAt < STALLED_MS * 2;
+    return this.#ready && this.#turns && this.#clock.monotonic() - this.#beatAt < STALLED_MS * 2;
   }
 
   /** Lets nodes close, and ends it when they do not within a time. */
@@ -155,7 +158,10 @@ export class HostProcess {
     }
   }
 
-  #beat({ stalled, node, rss }: Beat): void {
+  #beat({ stalled, node, growing, rss }: Beat): void {
+    this.#beatAt = this.#clock.monotonic();
+    this.#turns = stalled < STALLED_MS / 2;
+    this.#growing = growing;
     if (stalled < STALLED_MS) this.#heardAt = this.#clock.monotonic();
     this.#stalls = ((this.#stalls << 1) | (stalled < STALLED_MS ? 0 : 1)) >>> 0;
     if (this.#ready && bits(this.#stalls) >= MOST_STALLS)
@@ -200,7 +206,8 @@ export class HostProcess {
     this.#gone = true;
     this.#cancelLook();
     this.#cancelStop();
-    this.#listener.ended({ kind, detail, ...(this.#node ? { node: this.#node } : {}) });
+    const node = kind === 'memory' && this.#growing !== '' ? { id: this.#growing } : this.#node;
+    this.#listener.ended({ kind, detail, ...(node ? { node } : {}) });
     this.#resolveEnded();
   }
 }

@@ -102,8 +102,8 @@ async function good(): Promise<void> {
   await deploy('good');
   await until(
     async () => {
-      const [newest] = await gateway.api<{ good: number | null }[]>('/api/v1/flows/snapshots');
-      return (await state()).state === 'running' && newest?.good !== null;
+      const kept = await gateway.api<{ current: boolean; good: number | null }[]>('/api/v1/flows/snapshots');
+      return (await state()).state === 'running' && kept.find(({ current }) => current)?.good !== null;
     },
     'good flows',
     PATIENCE_MS,
