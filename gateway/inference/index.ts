@@ -104,16 +104,22 @@ class InferenceParts implements InferenceService {
   }
 
   async infer(reference: string, request: TensorRequest): Promise<TensorAnswer> {
-    // A sequence stays with the version it began with, whatever becomes of that.
-    if (request.sequence || this.#stopping) return await this.#calls.infer(reference, request);
+    if (this.#stopping) return await this.#calls.infer(reference, request);
     let route: ReturnType<Versions['route']>;
     try {
       route = this.#versions.route(reference, request.routeKey);
     } catch (error) {
       if (!(error instanceof GatewayError)) throw error;
+      if (request.sequence) return await this.#calls.infer(reference, request);
       return { ok: false, model: undefined, code: error.code, message: error.message };
     }
-    return await this.#versions.trials.call(route, request, ({ key }) => this.#calls.infer(key, request));
+    const { trials } = this.#versions;
+    if (!request.sequence)
+      return await trials.call(route, request, ({ key }) => this.#calls.infer(key, request));
+    // A sequence stays with the version it began with, whatever becomes of that.
+    const answer = await this.#calls.infer(reference, request);
+    trials.sequence(route, request, answer);
+    return answer;
   }
 
   versions(name: string): readonly string[] {

@@ -43,10 +43,12 @@ export class Sequences {
   readonly #clock: Clock;
   /** In the order of their last use. */
   readonly #sequences = new Map<string, Sequence>();
+  readonly #maxBytes: number;
   #bytes = 0;
 
-  constructor(clock: Clock) {
+  constructor(clock: Clock, maxBytes = MAX_BYTES) {
     this.#clock = clock;
+    this.#maxBytes = maxBytes;
   }
 
   /** Where a call belongs; undefined for a call of no sequence. */
@@ -85,6 +87,12 @@ export class Sequences {
       sequence.usedAt = this.#clock.monotonic();
       if (sequence.pending === 0 && (end || !sequence.state)) this.#drop(sequence);
     }
+  }
+
+  /** Nothing is known of a sequence any more. */
+  forget({ key }: Place): void {
+    const sequence = this.#sequences.get(key);
+    if (sequence) this.#drop(sequence);
   }
 
   #enter(key: string, start: boolean, model: Model): Sequence {
@@ -129,7 +137,7 @@ export class Sequences {
 
   #makeRoom(): void {
     for (const sequence of this.#sequences.values()) {
-      if (this.#sequences.size < MAX_SEQUENCES && this.#bytes <= MAX_BYTES) return;
+      if (this.#sequences.size < MAX_SEQUENCES && this.#bytes <= this.#maxBytes) return;
       if (sequence.pending === 0) this.#drop(sequence);
     }
     if (this.#sequences.size >= MAX_SEQUENCES)

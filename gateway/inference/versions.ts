@@ -31,7 +31,7 @@ const DEFAULT_TRIALS: TrialPolicy = {
     maxWaiting: 1024,
     autoPromote: 0,
   },
-  canary: { sample: 100, maxErrorRate: 0.02, maxDisagreement: 1, maxLatencyRatio: 5 },
+  canary: { sample: 100, maxErrorRate: 0.02, maxDisagreement: 0.05, maxLatencyRatio: 5 },
 };
 
 /** The installed versions: what each is there for, and the host that runs it. */

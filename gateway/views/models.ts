@@ -61,7 +61,7 @@ export function modelComparison(parts: ViewParts, name: string): ModelComparison
     trials: versions
       .filter(({ life }) => life.state === 'shadow' || life.state === 'canary')
       .map((model) => {
-        const limits = model.life.state === 'shadow' ? shadow : { ...canary, maxDisagreement: 1 };
+        const limits = model.life.state === 'shadow' ? shadow : canary;
         const { sample, maxErrorRate, maxDisagreement, maxLatencyRatio } = limits;
         const trial = model.trial ?? null;
         return {

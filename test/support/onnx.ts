@@ -286,3 +286,15 @@ export function centringModel(columns: number): Uint8Array {
     output: [value('centred', shape)],
   });
 }
+
+/** Recurrent: `next = x + before` and `output = next × factor`, all `[N, 1]`. */
+export function summingModel(factor: number): Uint8Array {
+  const shape = ['N', 1];
+  return model({
+    name: 'summing',
+    node: [node('Add', ['x', 'before'], ['next']), node('Mul', ['next', 'factor'], ['output'])],
+    initializer: [floats('factor', [1], Float32Array.of(factor))],
+    input: [value('x', shape), value('before', shape)],
+    output: [value('output', shape), value('next', shape)],
+  });
+}

@@ -43,6 +43,11 @@ const canarySection = z.strictObject({
   maxErrorRate: share
     .default(0.02)
     .describe('Share of them it may fail although the live version answers; beyond it, it is taken back'),
+  maxDisagreement: share
+    .default(0.05)
+    .describe(
+      "Share of its answers that may differ from the live version's, which computes them too; numbers agree within shadow.tolerance. 1: they are not compared",
+    ),
   maxLatencyRatio: ratio.default(5).describe("Times the live version's mean compute time it may take"),
 });
 

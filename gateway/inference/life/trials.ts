@@ -7,7 +7,7 @@ import type { Model } from '../model.ts';
 import type { Work } from '../work.ts';
 import type { Closeness } from './compare.ts';
 import type { Life, Route } from './life.ts';
-import { Mirror } from './mirror.ts';
+import { type Judgement, Mirror } from './mirror.ts';
 import { Outcomes, type TrialLimits, type TrialStats } from './outcomes.ts';
 import type { Quarantine } from './quarantine.ts';
 import type { LifeState } from './record.ts';
@@ -81,8 +81,9 @@ export class Trials {
     if (!instead || faults.length === 0) {
       if (outcomes) this.#judge(route, outcomes);
       else this.#beside(route, answer.parts[0]?.computeUs);
-      if (route.shadow)
-        this.#shadow(route.shadow, (outcome) => this.#mirror.windows(route.shadow!, batch, answer, outcome));
+      this.#compare(route, outcomes, (second, judgement) =>
+        this.#mirror.windows(second, batch, answer, judgement),
+      );
       return answer;
     }
     // State is a version's own: the one that steps in begins without.
@@ -111,8 +112,10 @@ export class Trials {
     if (answer.ok || !instead || BLAMELESS.has(answer.code)) {
       if (outcomes) this.#judge(route, outcomes);
       else this.#beside(route, answer.ok ? answer.computeUs : undefined);
-      if (answer.ok && route.shadow)
-        this.#shadow(route.shadow, (outcome) => this.#mirror.call(route.shadow!, request, answer, outcome));
+      if (answer.ok)
+        this.#compare(route, outcomes, (second, judgement) =>
+          this.#mirror.call(second, request, answer, judgement),
+        );
       return answer;
     }
     const second = await ask(instead);
@@ -164,9 +167,29 @@ export class Trials {
     if (shadow) this.#of(shadow, 'shadow').live(computeUs);
   }
 
-  #shadow(model: Model, mirror: (outcome: { outcomes: Outcomes; judge(): void }) => void): void {
-    const outcomes = this.#of(model, 'shadow');
-    mirror({ outcomes, judge: () => this.#judge({ model, state: 'shadow' }, outcomes) });
+  /** Has the shadow compute what the live version has answered, or the live version what a canary has. */
+  #compare(
+    route: Route<Model>,
+    canary: Outcomes | undefined,
+    mirror: (second: Model, judgement: Judgement) => void,
+  ): void {
+    const { shadow, instead, state } = route;
+    if (canary && instead && state === 'canary') {
+      if (this.#options.policy.canary.maxDisagreement < 1)
+        mirror(instead, { judged: 'answer', outcomes: canary, judge: () => this.#judge(route, canary) });
+    } else if (shadow) {
+      const outcomes = this.#of(shadow, 'shadow');
+      const judge = (): void => this.#judge({ model: shadow, state: 'shadow' }, outcomes);
+      mirror(shadow, { judged: 'copy', outcomes, judge });
+    }
+  }
+
+  /** A call of a sequence was answered by the version with which it began; the shadow follows when that is the live one. */
+  sequence(route: Route<Model>, request: TensorRequest, answer: TensorAnswer): void {
+    if (!answer.ok || answer.model.sha256 !== route.model.identity.sha256) return;
+    this.#compare(route, undefined, (second, judgement) =>
+      this.#mirror.call(second, request, answer, judgement),
+    );
   }
 
   #judge({ model, state }: Pick<Route<Model>, 'model' | 'state'>, outcomes: Outcomes): void {

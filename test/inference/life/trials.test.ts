@@ -6,7 +6,7 @@ import { Outcomes } from '../../../gateway/inference/life/outcomes.ts';
 import type { VersionEntry } from '../../../gateway/inference/life/record.ts';
 import type { TensorAnswer } from '../../../gateway/ports/inference.ts';
 import type { Tensor } from '../../../gateway/ports/tensor.ts';
-import { loopingModel, mlpModel, tableModel } from '../../support/onnx.ts';
+import { loopingModel, mlpModel, summingModel, tableModel } from '../../support/onnx.ts';
 import { temporaryFolder } from '../../support/tmp.ts';
 import { until } from '../../support/until.ts';
 import { writeBundle } from '../bundles.ts';
@@ -98,6 +98,79 @@ test('a shadow never answers; one that differs is stopped, one that agrees can b
   for (let i = 0; stateOf(inference, '3')?.state === 'shadow' && i < 2000; i++) await look(inference, i % 3);
   await until(() => stateOf(inference, '3')?.state === 'live', 'the shadow to become live');
   expect(stateOf(inference, '1')?.state).toBe('previous');
+});
+
+test('a canary that answers otherwise than the live version is taken back', async () => {
+  const dir = temporaryFolder();
+  writeTable(dir, '1', [0, 1, 2]);
+  const compared = { ...trials, canary: { ...trials.canary, maxDisagreement: 0.1 } };
+  const { inference } = await startInference(dir, {
+    installedDir: dir,
+    newVersion: 'staged',
+    trials: compared,
+  });
+  writeTable(dir, '2', [0, 1.5, 2]);
+  writeTable(dir, '3', [0, 1, 2]);
+  inference.rescan();
+  const keys = Array.from({ length: 20 }, (_, i) => `device-${i}`);
+  const ask = (): Promise<unknown> => Promise.all(keys.map((key) => look(inference, 1, key)));
+  await inference.life.canary('m@2', 0.5);
+  for (let i = 0; stateOf(inference, '2')?.state === 'canary' && i < 200; i++) await ask();
+  expect(stateOf(inference, '2')).toMatchObject({ state: 'staged', note: expect.stringContaining('differ') });
+  await inference.life.canary('m@3', 0.5);
+  const trial = () => inference.list().find((model) => model.version === '3')?.trial;
+  for (let i = 0; (trial()?.compared ?? 0) < 40 && i < 500; i++) await ask();
+  expect(trial()).toMatchObject({ agreed: trial()!.compared, errors: 0 });
+  expect(stateOf(inference, '3')?.state).toBe('canary');
+});
+
+test('a shadow follows sequences from their start on, with state of its own', async () => {
+  const dir = temporaryFolder();
+  const write = (of: string, factor: number): void => {
+    const tensor = { datatype: 'FP32', shape: [-1, 1] };
+    const manifest = {
+      inputs: [
+        { name: 'x', ...tensor, from: 'request' },
+        { name: 'before', ...tensor, from: 'state' },
+      ],
+      outputs: [
+        { name: 'output', ...tensor },
+        { name: 'next', ...tensor },
+      ],
+      state: [{ input: 'before', output: 'next', shape: [1, 1], batchAxis: 0 }],
+    };
+    writeBundle(dir, { name: 'm', version: of, model: summingModel(factor), manifest });
+  };
+  write('1', 1);
+  const never = { ...trials, shadow: { ...trials.shadow, maxDisagreement: 1, autoPromote: 0 } };
+  const { inference } = await startInference(dir, { installedDir: dir, newVersion: 'staged', trials: never });
+  const call = async (id: string, x: number, start = false): Promise<number> => {
+    const answer = await inference.infer('m', {
+      inputs: { x: { datatype: 'FP32', shape: [1, 1], data: Float32Array.of(x) } },
+      ...{ priority: 'interactive', account: 'test', sequence: { id, start, end: false } },
+    });
+    return answer.ok ? (answer.outputs.output!.data[0] as number) : Number.NaN;
+  };
+  await call('before', 5, true);
+  write('2', 1);
+  write('3', 2);
+  inference.rescan();
+  const trial = (of: string) => inference.list().find((model) => model.version === of)?.trial;
+  await inference.life.shadow('m@2');
+  const sums: number[] = [];
+  for (let i = 0; i < 6; i++) {
+    sums.push(await call('a', i + 1, i === 0), await call('b', 10, i === 0));
+    await call('before', 1);
+  }
+  expect(sums).toEqual([1, 10, 3, 20, 6, 30, 10, 40, 15, 50, 21, 60]);
+  await until(() => trial('2')?.compared === 12, 'the comparisons');
+  // What began before the shadow was there is left out.
+  await until(() => trial('2')?.skipped === 6, 'what is left out');
+  expect(trial('2')).toMatchObject({ agreed: 12, errors: 0, maxDifference: 0 });
+  await inference.life.shadow('m@3');
+  for (let i = 0; i < 3; i++) await call('c', 1, i === 0);
+  await until(() => trial('3')?.compared === 3, 'the comparisons');
+  expect(trial('3')).toMatchObject({ agreed: 0, maxDifference: 3 });
 });
 
 test('a new live version that hangs is rolled back by itself, and no call fails; what did it is kept', async () => {
