@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { createEvmEscrow } from '../../../adapters/evm/escrow.ts';
-import { createHttpLink } from '../../../adapters/payer-link/http.ts';
-import { createMqttLink } from '../../../adapters/payer-link/mqtt.ts';
+import { createHttpLink, createMqttLink } from '../../../adapters/payer-link/index.ts';
+
 import { aimx, parseAimx } from '../../billing/formats/amount.ts';
 import { toHex } from '../../billing/formats/bytes.ts';
 import { openKeystore } from '../../billing/keys/keystore.ts';
