@@ -70,6 +70,8 @@ export interface Gateway extends Part {
   readonly views: Views;
   /** Where it listens, once started: `mqtt://127.0.0.1:1883`. */
   readonly addresses: readonly string[];
+  /** What its HTTP interface serves. */
+  readonly routes: HttpServer['routes'];
   healthy(): boolean;
 }
 
@@ -108,8 +110,7 @@ export function createGateway({ config, log, clock: given, file, restart }: Gate
     trust: Trust.of(config.models.signatures, config.models.trustedKeys, installedDir),
     trials: {
       shadow: config.models.shadow,
-      // Calls of a canary are answered once, so there is nothing to compare.
-      canary: { ...config.models.canary, maxDisagreement: 1 },
+      canary: config.models.canary,
     },
     preload: config.pipelines.map(({ model }) => model),
   });
@@ -252,6 +253,7 @@ export function createGateway({ config, log, clock: given, file, restart }: Gate
     clock,
     results: pipelines.feed,
     views,
+    routes: http.routes,
     get addresses() {
       return [...broker.addresses, ...coap.addresses, ...http.addresses];
     },
