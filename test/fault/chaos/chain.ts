@@ -91,6 +91,16 @@ export class ChaosChain {
     return real;
   }
 
+  /** Transactions that wait are forgotten, as by a node that was restarted. */
+  async forgetWaiting(): Promise<void> {
+    await this.#rpc.call('anvil_dropAllTransactions');
+  }
+
+  /** The next block is dearer: what waits at the old price may have to be replaced. */
+  async raiseFees(gwei: number): Promise<void> {
+    await this.#rpc.call('anvil_setNextBlockBaseFeePerGas', [`0x${(BigInt(gwei) * 10n ** 9n).toString(16)}`]);
+  }
+
   async advance(seconds: number): Promise<void> {
     await this.#rpc.call('evm_increaseTime', [`0x${seconds.toString(16)}`]);
     await this.mine();

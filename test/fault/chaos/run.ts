@@ -63,7 +63,6 @@ export class ChaosRun {
   #deposits = 0;
   #deposit: Promise<unknown> | undefined;
   #drySince: number | undefined;
-  #mining: Promise<void> = Promise.resolve();
   #mined = 0;
   #asking = true;
   #filling = true;
@@ -162,9 +161,7 @@ export class ChaosRun {
   async #tick(): Promise<void> {
     if (performance.now() - this.#mined > BLOCK_MS) {
       this.#mined = performance.now();
-      await this.#mining;
-      this.#mining = this.#chain.mine();
-      await this.#mining;
+      await this.#chain.mine();
     }
     this.#askMore();
     this.#fill();
@@ -215,17 +212,10 @@ export class ChaosRun {
 
   async #fault(): Promise<void> {
     const dice = this.#random();
-    if (dice < 0.15) {
-      this.#count('gateway killed');
-      await this.#gateway?.kill();
-      await sleep(this.#random() * 800);
-      this.#gateway = await startGatewayProcess(this.#folder, this.#ports, { timeoutMs: 60_000 });
-    } else if (dice < 0.4) {
-      this.#count('payer killed');
-      await this.#payer.kill();
-      await sleep(this.#random() * 500);
-      this.#restartPayer();
-    } else if (dice < 0.7) {
+    if (dice < 0.12) await this.#killGateway();
+    else if (dice < 0.3) await this.#killPayer();
+    else if (dice < 0.36) await Promise.all([this.#killGateway(), this.#killPayer()]);
+    else if (dice < 0.62) {
       const names = ['door', 'payerChain', 'gatewayChain'] as const;
       const name = names[Math.floor(this.#random() * 3)]!;
       this.#count(`${name} cut`);
@@ -234,11 +224,30 @@ export class ChaosRun {
       const until = performance.now() + this.#random() * 2500;
       while (performance.now() < until) await this.#tick();
       await gate.mend();
-    } else if (dice < 0.9) {
-      await this.#mining;
+    } else if (dice < 0.8) {
       const depth = await this.#chain.reorganise(1 + Math.floor(this.#random() * 3));
       if (depth > 0) this.#count('reorganisation');
+    } else if (dice < 0.9) {
+      this.#count('transactions dropped');
+      await this.#chain.forgetWaiting();
+    } else {
+      this.#count('fees raised');
+      await this.#chain.raiseFees(1 + Math.floor(this.#random() * 60));
     }
+  }
+
+  async #killGateway(): Promise<void> {
+    this.#count('gateway killed');
+    await this.#gateway?.kill();
+    await sleep(this.#random() * 800);
+    this.#gateway = await startGatewayProcess(this.#folder, this.#ports, { timeoutMs: 60_000 });
+  }
+
+  async #killPayer(): Promise<void> {
+    this.#count('payer killed');
+    await this.#payer.kill();
+    await sleep(this.#random() * 500);
+    this.#restartPayer();
   }
 
   /** What had no answer is asked again; the payer knows by the id that it is the same. */
