@@ -1,9 +1,11 @@
-import { writeFileSync } from 'node:fs';
+import { statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { startDevChain } from '../../adapters/devchain/index.ts';
+import { BILLING_MODULE } from '../../gateway/billing/index.ts';
 import { createKeystore, openKeystore } from '../../gateway/billing/keys/keystore.ts';
 import { runCli } from '../../gateway/commands/cli.ts';
+import { makeStore } from '../store/support.ts';
 import { recordingLog } from '../support/log.ts';
 import { recordingTerminal } from '../support/terminal.ts';
 import { temporaryFolder } from '../support/tmp.ts';
@@ -64,6 +66,24 @@ it('deploys token and ledger with the device key, and says how the books stand',
     expect(deployed).toEqual({ ...rest, token: expect.stringMatching(/^0x[0-9a-f]{40}$/) });
     expect(deployed.token).not.toBe(token);
     expect(await run(folder, 'ledger', 'status')).toMatchObject({ code: 1 });
+
+    const { store } = makeStore(join(folder, 'data'), { modules: [BILLING_MODULE] });
+    await store.start(AbortSignal.timeout(10_000));
+    await store.stop();
+    const { address: before } = await openKeystore(paths);
+    const rotated = JSON.parse((await run(folder, 'ledger', 'keys', 'rotate', '--json')).out);
+    expect(rotated).toMatchObject({ before, after: (await openKeystore(paths)).address, restart: false });
+    expect(rotated.after).not.toBe(before);
+    expect(statSync(rotated.kept).mode & 0o777).toBe(0o400);
+    expect(await run(folder, 'ledger', 'withdraw')).toMatchObject({ code: 2 });
+    const withdraw = async () =>
+      JSON.parse((await run(folder, 'ledger', 'withdraw', '--to', rotated.after, '--json')).out);
+    expect(await withdraw()).toMatchObject([{ device: before, left: null }]);
+    expect(await withdraw()).toMatchObject([{ coins: '0', left: 'too little for the fee' }]);
+    expect(await run(folder, 'ledger', 'post')).toMatchObject({
+      code: 1,
+      err: expect.stringContaining('GATEWAY_DOWN'),
+    });
   } finally {
     await chain.stop();
   }
