@@ -3,9 +3,11 @@
  * gateway in another. Readings, models and results go round; the gateway is killed and comes back; with Chromium, the
  * dialogs of all nodes are opened in both languages.
  *
- *     node test/fault/palette.ts [--kills 3] [--browser 1]      SHOTS=folder keeps pictures of the dialogs
+ *     node test/fault/palette.ts [--kills 3] [--browser 1]
+ *
+ * `SHOTS=folder` keeps pictures of the dialogs; `NODE_RED=…/red.js NODE=…` is another Node-RED on another Node.js.
  */
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import mqtt from 'mqtt';
@@ -27,7 +29,6 @@ const check = (holds: boolean, what: string): void => {
 
 const packed = pack(folder);
 check(packed.bytes < 200_000, `npm pack: ${(packed.bytes / 1024).toFixed(0)} KiB`);
-const { mkdirSync } = await import('node:fs');
 mkdirSync(userDir);
 install(packed, userDir);
 
@@ -165,9 +166,12 @@ try {
   await client.endAsync(true);
 
   async function listen(): Promise<mqtt.MqttClient> {
+    // The broker keeps for it what flows publish while it is away.
     const one = await mqtt.connectAsync(`mqtt://127.0.0.1:${ports.mqtt}`, {
       protocolVersion: 4,
       reconnectPeriod: 0,
+      clientId: 'observer',
+      clean: false,
     });
     one.on('error', () => undefined);
     one.on('message', (topic, payload) => {

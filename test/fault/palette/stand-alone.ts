@@ -46,7 +46,10 @@ export interface StandAlone {
   stop(): Promise<void>;
 }
 
-/** Node-RED as people start it, in a process of its own, with an editor that asks nobody who he is. */
+/**
+ * Node-RED as people start it, in a process of its own, with an editor that asks nobody who he is: the one of this
+ * checkout, or what the environment names (`NODE_RED=…/red.js`, `NODE=…`).
+ */
 export async function startStandAlone(userDir: string, port: number): Promise<StandAlone> {
   const settings = join(userDir, 'settings.js');
   writeFileSync(
@@ -60,11 +63,10 @@ export async function startStandAlone(userDir: string, port: number): Promise<St
       editorTheme: { tours: false },
     })};\n`,
   );
-  const child: ChildProcess = spawn(
-    process.execPath,
-    [join(ROOT, 'node_modules/node-red/red.js'), '--userDir', userDir, '--settings', settings],
-    { stdio: ['ignore', 'pipe', 'pipe'] },
-  );
+  const { NODE = process.execPath, NODE_RED = join(ROOT, 'node_modules/node-red/red.js') } = process.env;
+  const child: ChildProcess = spawn(NODE, [NODE_RED, '--userDir', userDir, '--settings', settings], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
   let log = '';
   for (const stream of [child.stdout!, child.stderr!])
     stream.on('data', (part: Buffer) => {
