@@ -4,6 +4,12 @@ import type { Inference, ModelInfo, OutputValue } from '../ports/inference.ts';
 import type { Tensor, TensorData } from '../ports/tensor.ts';
 import { goldenInputs } from './samples.ts';
 
+/**
+ * How late an answer may be: what is slow is measured and no error, also while a model is loaded on a busy machine. A
+ * model that hangs is ended by its own limit.
+ */
+export const PATIENCE_MS = 120_000;
+
 /** How many golden samples are right on this device, and what is wrong with the first that is not. */
 export interface Accuracy {
   readonly samples: number;
@@ -44,6 +50,7 @@ async function wrongWith(
       inputs: goldenInputs(info, step),
       priority: 'interactive',
       account: 'bench',
+      deadline: PATIENCE_MS,
       ...(info.recurrent ? { sequence: { id, start: i === 0, end: i === steps.length - 1 } } : {}),
     });
     if (!answer.ok) return `${answer.code}: ${answer.message}`;

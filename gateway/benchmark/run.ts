@@ -7,7 +7,7 @@ import type { Alarms } from '../ports/alarms.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { ModelInfo } from '../ports/inference.ts';
 import type { Log } from '../ports/log.ts';
-import { accuracyOf } from './accuracy.ts';
+import { accuracyOf, PATIENCE_MS } from './accuracy.ts';
 import { startEnergyMeter } from './energy.ts';
 import { rounded } from './latencies.ts';
 import { startMeter } from './process-meter.ts';
@@ -210,5 +210,6 @@ const callOf = (info: ModelInfo, inputs: ReturnType<typeof inputsFor>['inputs'][
   inputs,
   priority: 'interactive' as const,
   account: 'bench',
+  deadline: PATIENCE_MS,
   ...(info.recurrent ? { sequence: { id, start: true, end: true } } : {}),
 });
