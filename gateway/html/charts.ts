@@ -60,7 +60,7 @@ export function barChart(title: string, bars: readonly Bar[]): string {
   const rows = bars.map(({ label, value, text }, index) => {
     const y = 4 + index * row;
     return (
-      `<text x="${name - 6}" y="${y + 15}" text-anchor="end">${escapeHtml(label.slice(0, 30))}</text>` +
+      `<text x="${name - 6}" y="${y + 15}" text-anchor="end">${escapeHtml(short(label))}</text>` +
       `<rect class="b${index % 8}" x="${name}" y="${y + 3}" width="${at((room * value) / most)}" height="${row - 8}" rx="2"/>` +
       `<text x="${at(name + (room * value) / most + 5)}" y="${y + 15}">${escapeHtml(text)}</text>`
     );
@@ -102,6 +102,10 @@ const legend = (curves: readonly Curve[]): string =>
   `<p class="legend">${curves
     .map(({ label }, index) => `<span class="k${index % 8}">${escapeHtml(label)}</span>`)
     .join(' ')}</p>`;
+
+/** As much of a name as fits beside a bar. */
+const short = (label: string): string =>
+  [...label].length <= 28 ? label : `${[...label].slice(0, 27).join('')}…`;
 
 const at = (value: number): string => value.toFixed(1);
 const plainNumber = (value: number): string => String(Number(value.toPrecision(3)));

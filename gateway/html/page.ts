@@ -23,12 +23,15 @@ const STYLE = `
 body{margin:0 auto;max-width:60rem;padding:1rem 1.25rem;background:var(--ground);color:var(--text);font:15px/1.45 system-ui,sans-serif}
 section{background:var(--card);border:1px solid var(--line);border-radius:6px;padding:.5rem 1rem 1rem;margin:1rem 0;break-inside:avoid}
 h1{font-size:1.4rem}h2{font-size:1.1rem;margin:.5rem 0}
-dl{display:grid;grid-template-columns:max-content 1fr;gap:.1rem 1rem;margin:0}dt{color:var(--faint)}dd{margin:0}
+dl{display:grid;grid-template-columns:max-content 1fr;gap:.1rem 1rem;margin:0}dt{color:var(--faint)}dd{margin:0;overflow-wrap:anywhere}
 .faint,footer{color:var(--faint)}.good{color:var(--good)}.bad{color:var(--bad)}
-.wide{overflow-x:auto}table{border-collapse:collapse;width:100%}th,td{padding:.2rem .6rem;text-align:right;border-bottom:1px solid var(--line);white-space:nowrap}
-th:first-child,td:first-child{text-align:left}th{color:var(--faint);font-weight:normal}
+.wide{overflow-x:auto}table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums}th,td{padding:.2rem .6rem;text-align:right;border-bottom:1px solid var(--line);white-space:nowrap}
+th:first-child,td:first-child{text-align:left}th{color:var(--faint);font-weight:normal}tfoot td{font-weight:600;border-bottom:none}
+figure{margin:.5rem 0}figcaption{color:var(--faint);font-size:.85rem}
 svg{display:block;width:100%;max-width:46rem;margin-top:.5rem}svg text{fill:var(--faint);font:11px system-ui,sans-serif}
-@media print{body{max-width:none;background:#fff}section{border:none;padding:0}a{color:inherit}}
+@page{margin:14mm}
+@media print{:root{--ground:#fff;--card:#fff;--text:#000;--faint:#444;--line:#bbb;${colours(COLOURS)}}body{max-width:none;padding:0;font-size:10.5pt}section{border:none;padding:0;break-inside:auto}
+figure,tr,dl{break-inside:avoid}h2{break-after:avoid}tfoot{display:table-row-group}.wide{overflow:visible}td:first-child{white-space:normal;overflow-wrap:anywhere}a{color:inherit}*{print-color-adjust:exact}}
 .grid{stroke:var(--line)}polyline{fill:none;stroke-width:2}
 .legend span::before{content:"";display:inline-block;width:.8em;height:.8em;margin:0 .35em 0 .8em;border-radius:2px;background:currentColor}
 ${COLOURS.map((_, i) => `.c${i}{stroke:var(--c${i})}.b${i}{fill:var(--c${i})}.k${i}::before{color:var(--c${i})}`).join('')}

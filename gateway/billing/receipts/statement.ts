@@ -62,10 +62,14 @@ export class Statement {
       `Statement of ${gateway}, ${from} to ${to}`,
       [
         head,
-        section('By day', columnChart('AIMX by day', this.#columns()), table('Day', this.#days)),
-        section('By account', bars('AIMX by account', this.#accounts), table('Account', this.#accounts)),
-        section('By model', bars('AIMX by model', this.#models), table('Model', this.#models)),
-        section('Transactions', '', table('Transaction', this.#transactions)),
+        section(
+          'By day',
+          figure('AIMX by day', columnChart('AIMX by day', this.#columns())),
+          table('Day', this.#days, all),
+        ),
+        section('By account', bars('AIMX by account', this.#accounts), table('Account', this.#accounts, all)),
+        section('By model', bars('AIMX by model', this.#models), table('Model', this.#models, all)),
+        section('Transactions', '', table('Transaction', this.#transactions, all)),
         `<footer><p>Every receipt behind this page can be checked without the gateway: <code>receipts export --format proofs</code>, then
 <code>receipts verify FILE</code>.</p></footer>`,
       ].join('\n'),
@@ -125,24 +129,41 @@ const approximate = (units: bigint): number => Number(units) / 1e18;
 const bySize = (sums: ReadonlyMap<string, Sum>): [string, Sum][] =>
   [...sums].sort(([, a], [, b]) => (a.units < b.units ? 1 : a.units > b.units ? -1 : 0));
 
+const figure = (caption: string, chart: string): string =>
+  chart && `<figure>${chart}<figcaption>${caption}</figcaption></figure>`;
+
 const bars = (title: string, sums: ReadonlyMap<string, Sum>): string =>
-  barChart(
+  figure(
     title,
-    bySize(sums)
-      .slice(0, 12)
-      .map(([label, { units }]) => ({
-        label,
-        value: approximate(units),
-        text: `${Number(approximate(units).toPrecision(4))}`,
-      })),
+    barChart(
+      title,
+      bySize(sums)
+        .slice(0, 12)
+        .map(([label, { units }]) => ({
+          label,
+          value: approximate(units),
+          text: `${Number(approximate(units).toPrecision(4))}`,
+        })),
+    ),
   );
 
-function table(title: string, sums: ReadonlyMap<string, Sum>): string {
-  const rows = (title === 'Day' ? [...sums].sort() : bySize(sums)).map(
-    ([name, { receipts, inferences, units }]) =>
-      `<tr><td>${escapeHtml(name)}</td><td>${count(receipts)}</td><td>${count(inferences)}</td><td>${aimx(String(units))}</td></tr>`,
+function table(title: string, sums: ReadonlyMap<string, Sum>, all: Sum): string {
+  const rows = title === 'Day' ? [...sums].sort() : bySize(sums);
+  const amounts = aligned([...rows.map(([, { units }]) => units), all.units]);
+  const cells = ([name, { receipts, inferences }]: [string, Sum], index: number): string =>
+    `<tr><td>${escapeHtml(name)}</td><td>${count(receipts)}</td><td>${count(inferences)}</td><td>${amounts[index]}</td></tr>`;
+  const head = `<thead><tr><th>${title}</th><th>Receipts</th><th>Inferences</th><th>AIMX</th></tr></thead>`;
+  const foot = `<tfoot>${cells(['Total', all], rows.length)}</tfoot>`;
+  return `<div class="wide"><table>${head}<tbody>${rows.map(cells).join('')}</tbody>${foot}</table></div>`;
+}
+
+/** Exact amounts with as many decimals each, so that their points stand below each other. */
+function aligned(units: readonly bigint[]): string[] {
+  const texts = units.map((amount) => aimx(String(amount)).split('.'));
+  const decimals = Math.max(...texts.map(([, fraction = '']) => fraction.length));
+  return texts.map(([whole, fraction = '']) =>
+    decimals === 0 ? whole! : `${whole}.${fraction.padEnd(decimals, '0')}`,
   );
-  return `<div class="wide"><table><tr><th>${title}</th><th>Receipts</th><th>Inferences</th><th>AIMX</th></tr>${rows.join('')}</table></div>`;
 }
 
 const section = (title: string, chart: string, rows: string): string =>
