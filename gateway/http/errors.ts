@@ -23,6 +23,9 @@ const STATUS: Partial<Record<ErrorCode, number>> = {
   MODEL_FACE: 409,
   CHANNEL_DISAGREES: 409,
   MODEL_REFUSED: 409,
+  MODEL_GOLDEN: 409,
+  CONFIG_UNREADABLE: 409,
+  BENCH_REPORT: 422,
   IDENTITY_EXISTS: 409,
   IDENTITY_LIMIT: 409,
   IDENTITY_LAST_ADMIN: 409,
@@ -43,6 +46,9 @@ const STATUS: Partial<Record<ErrorCode, number>> = {
   STORE_BUSY: 503,
 };
 
+/** The status that a code is answered with. */
+export const statusOf = (code: ErrorCode): number => STATUS[code] ?? 500;
+
 /** Status and body of an error. What is our own fault is told without its inner words: those go to the log. */
 export function errorReply(error: unknown): { status: number; body: object; internal: boolean } {
   const request = requestStatus(error);
@@ -50,7 +56,7 @@ export function errorReply(error: unknown): { status: number; body: object; inte
     request === undefined
       ? asGatewayError(error)
       : new GatewayError('HTTP_REQUEST', (error as Error).message);
-  const status = request ?? STATUS[coded.code] ?? 500;
+  const status = request ?? statusOf(coded.code);
   const internal = coded.code === 'INTERNAL';
   const shown = internal ? new GatewayError('INTERNAL', 'the request failed inside the gateway') : coded;
   return { status, body: { error: shown.toJSON() }, internal };

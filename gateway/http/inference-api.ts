@@ -46,12 +46,20 @@ const metadata = z.object({
 const failure = z.object({ error: z.string(), code: z.string(), id: z.string().optional() });
 
 export interface DocumentedRoute {
-  readonly method: 'get' | 'post';
+  readonly method: 'get' | 'post' | 'put';
+  /** With `{name}` parameters. */
   readonly path: string;
   readonly summary: string;
+  /** Default: inference. */
+  readonly tag?: string;
   readonly open?: true;
+  /** Other ways to say who calls than the usual ones. */
+  readonly security?: readonly object[];
   readonly body?: z.ZodType;
+  readonly bodyType?: string;
   readonly answer: z.ZodType;
+  readonly answerType?: string;
+  readonly status?: number;
 }
 
 const anything = z.looseObject({});

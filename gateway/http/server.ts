@@ -59,6 +59,8 @@ export interface HttpServer {
   readonly port: number;
   start(signal: AbortSignal): Promise<void>;
   stop(): Promise<void>;
+  /** What is served. */
+  readonly routes: readonly { readonly method: string; readonly path: string }[];
   /** Answers a request without a socket, for tests. */
   inject: FastifyInstance['inject'];
 }
@@ -83,6 +85,10 @@ export function createHttpServer(parts: HttpServerParts): HttpServer {
     log,
     maxConnections: config.limits.maxConnections,
     stopping: () => stopping,
+  });
+  const served: { method: string; path: string }[] = [];
+  app.addHook('onRoute', ({ method, url }) => {
+    for (const one of [method].flat()) served.push({ method: one, path: url });
   });
   let addresses: string[] = [];
   let port = 0;
@@ -139,6 +145,7 @@ export function createHttpServer(parts: HttpServerParts): HttpServer {
     get port() {
       return port;
     },
+    routes: served,
     inject: app.inject.bind(app) as FastifyInstance['inject'],
     async start(signal) {
       signal.throwIfAborted();

@@ -94,10 +94,14 @@ export class Wifi {
 
 /** Fields of nmcli's terse output: separated by colons; a backslash stands before those that belong to a field. */
 function fieldsOf(line: string): string[] {
-  const fields = [''];
+  const fields: string[] = [];
+  let field = '';
   for (let i = 0; i < line.length; i++) {
-    if (line[i] === ':') fields.push('');
-    else fields[fields.length - 1] += line[i] === '\\' ? (line[++i] ?? '') : line[i];
+    if (line[i] === ':') {
+      fields.push(field);
+      field = '';
+    } else field += line[i] === '\\' ? (line[++i] ?? '') : line[i];
   }
+  fields.push(field);
   return fields;
 }

@@ -18,8 +18,7 @@ async function startNode(chainId: number): Promise<string> {
     let text = '';
     request.on('data', (chunk) => (text += chunk));
     request.on('end', () => {
-      if (request.method === 'HEAD') return response.end();
-      const { method } = JSON.parse(text) as { method: string };
+      const { method } = JSON.parse(text || '{}') as { method?: string };
       const result = method === 'eth_chainId' ? `0x${chainId.toString(16)}` : '0x';
       response.end(JSON.stringify({ jsonrpc: '2.0', id: 1, result }));
     });
