@@ -1,16 +1,10 @@
 import { Session } from 'node:inspector';
 
-interface Frame {
-  readonly url?: string;
-  readonly functionName?: string;
-}
-
-/** How Node-RED names the script of a function node. */
-const FUNCTION_NODE = /^Function node:([\w.-]+)/;
+/** How Node-RED names the scripts of a function node: `Function node:<id> [<name>]`, with ` setup` or ` cleanup`. */
+const FUNCTION_NODE = /Function node(?: setup| cleanup)?:([\w.-]+)/;
 
 /** The function node whose code is on a stack, from the text of an error; undefined when there is none. */
-export const functionNodeIn = (stack: string): string | undefined =>
-  /Function node:([\w.-]+)/.exec(stack)?.[1];
+export const functionNodeIn = (text: string): string | undefined => FUNCTION_NODE.exec(text)?.[1];
 
 /**
  * Looks at what the main thread is running, from another thread: pauses it for a moment, as a debugger does, also in a loop that
@@ -18,14 +12,16 @@ export const functionNodeIn = (stack: string): string | undefined =>
  */
 export function lookAtMainThread(found: (id: string) => void): void {
   const session = new Session();
+  const scripts = new Map<string, string>();
   session.connectToMainThread();
+  session.on('Debugger.scriptParsed', ({ params: { scriptId, url } }) => {
+    const id = functionNodeIn(url);
+    if (id !== undefined) scripts.set(scriptId, id);
+  });
   session.on('Debugger.paused', ({ params }) => {
-    for (const { url } of params.callFrames as readonly Frame[]) {
-      const id = FUNCTION_NODE.exec(url ?? '')?.[1];
-      if (id === undefined) continue;
-      found(id);
-      break;
-    }
+    const ids = params.callFrames.map(({ location }) => scripts.get(location.scriptId));
+    const id = ids.find((one) => one !== undefined);
+    if (id !== undefined) found(id);
     session.post('Debugger.resume');
     session.post('Debugger.disable', () => session.disconnect());
   });
