@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { createEvmChain } from '../../adapters/evm/index.ts';
 import { fromHex } from '../../gateway/billing/formats/bytes.ts';
 import { encryptKey } from '../../gateway/billing/keys/keystore.ts';
-import { billingSection } from '../../gateway/config/schema.ts';
+import { type BillingConfig, billingSection } from '../../gateway/config/schema.ts';
 import { type Setting, setting, type Terms } from '../contracts-evm/channel.ts';
 import type { TestChain } from '../contracts-evm/open-chain.ts';
 import { type Desk, openDesk } from '../serving/desk.ts';
@@ -18,6 +18,7 @@ export interface ChannelRig {
   readonly world: Setting;
   readonly terms: Terms;
   readonly id: string;
+  readonly section: BillingConfig;
   desk: Desk;
   /** Opens the gateway again on the same data. */
   reopen(): Promise<void>;
@@ -73,7 +74,7 @@ export async function channelRig(
     openDesk(dir, {}, { config: section, chain: createEvmChain({ ...section.chain!, ledger }) });
   const desk = await open();
   const rig: ChannelRig = {
-    ...{ world, terms: world.terms, id: world.id, desk },
+    ...{ world, terms: world.terms, id: world.id, section, desk },
     async reopen() {
       rig.desk = await open();
       await rig.desk.serving.start(AbortSignal.timeout(10_000));

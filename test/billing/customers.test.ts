@@ -1,5 +1,6 @@
 import { hash } from 'node:crypto';
 import { describe, expect, onTestFinished, test } from 'vitest';
+import { anvilBinary } from '../../adapters/devchain/anvil.ts';
 import { keccak, toHex, utf8 } from '../../gateway/billing/formats/bytes.ts';
 import { canonicalJson } from '../../gateway/billing/formats/canonical-json.ts';
 import { receiptHash, separatorOf } from '../../gateway/billing/formats/documents.ts';
@@ -12,7 +13,7 @@ import { until } from '../support/until.ts';
 import { type ChannelRig, channelRig, PRICE, seen, TOKEN } from './channel-rig.ts';
 
 describe('a channel with a customer', () => {
-  const chain = sharedChain('ethereumjs');
+  const chain = sharedChain(anvilBinary() ? 'anvil' : 'ethereumjs');
 
   async function opened(config: Record<string, unknown> = {}): Promise<ChannelRig> {
     const rig = await channelRig(chain(), temporaryFolder(), config);

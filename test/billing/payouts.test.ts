@@ -1,6 +1,7 @@
 import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
+import { anvilBinary } from '../../adapters/devchain/anvil.ts';
 import { rotateKey } from '../../gateway/billing/keys/rotation.ts';
 import { sharedChain } from '../contracts-evm/chain.ts';
 import { DAY } from '../contracts-evm/channel.ts';
@@ -9,7 +10,7 @@ import { until } from '../support/until.ts';
 import { type ChannelRig, channelRig, PRICE, seen, TOKEN } from './channel-rig.ts';
 
 describe('collecting what customers owe', () => {
-  const chain = sharedChain('ethereumjs');
+  const chain = sharedChain(anvilBinary() ? 'anvil' : 'ethereumjs');
 
   async function opened(deposit: bigint, config: Record<string, unknown> = {}): Promise<ChannelRig> {
     const rig = await channelRig(chain(), temporaryFolder(), { batch: { idle: '1ms' }, ...config });
