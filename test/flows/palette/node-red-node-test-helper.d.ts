@@ -12,6 +12,9 @@ declare module 'node-red-node-test-helper' {
     unload(): Promise<void>;
     getNode(id: string): TestNode;
     startServer(done: () => void): void;
+    request(): {
+      post(path: string): { send(body: object): PromiseLike<{ status: number; body: unknown }> };
+    };
     stopServer(done: () => void): void;
   }
 

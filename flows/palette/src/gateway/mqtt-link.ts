@@ -13,14 +13,16 @@ export interface LinkOptions {
   readonly password?: string | undefined;
   /** Options of a TLS connection: ca, cert, key, rejectUnauthorized … */
   readonly tls?: object | undefined;
-  /** First pause before connecting again; doubles up to `maxPauseMs`. */
-  readonly pauseMs?: number;
-  readonly maxPauseMs?: number;
 }
 
 /** Publications on their way at once. */
 const WINDOW = 64;
 const CONNECT_TIMEOUT_MS = 10_000;
+/** First pause before connecting again; it doubles up to the longest. */
+const PAUSE_MS = 250;
+const MAX_PAUSE_MS = 30_000;
+/** A connection that lasted so long was a good one. */
+const STEADY_MS = 5000;
 /** How long a close waits for acknowledgements. */
 const DRAIN_MS = 1000;
 /** How long a close waits for the broker before the socket is cut. */
@@ -39,13 +41,13 @@ export class MqttLink {
   #client: MqttClient | undefined;
   #state: LinkState = 'closed';
   #error: Error | undefined;
-  #pause: number;
+  #pause = PAUSE_MS;
+  #connectedAt = 0;
   #timer: NodeJS.Timeout | undefined;
   #drained: (() => void) | undefined;
 
   constructor(options: LinkOptions) {
     this.#options = options;
-    this.#pause = options.pauseMs ?? 1000;
   }
 
   get state(): LinkState {
@@ -152,7 +154,7 @@ export class MqttLink {
   }
 
   #connected(): void {
-    this.#pause = this.#options.pauseMs ?? 1000;
+    this.#connectedAt = performance.now();
     const filters = this.subscriptions.filters();
     if (filters.length > 0) this.#ask(filters);
     this.#become('connected');
@@ -160,8 +162,11 @@ export class MqttLink {
   }
 
   #lost(error: Error | undefined): void {
+    // Two clients that take each other's place, say, must not do so many times a second.
+    if (this.#state === 'connected' && performance.now() - this.#connectedAt > STEADY_MS)
+      this.#pause = PAUSE_MS;
     const pause = this.#pause * (0.75 + Math.random() / 2);
-    this.#pause = Math.min(2 * this.#pause, this.#options.maxPauseMs ?? 30_000);
+    this.#pause = Math.min(2 * this.#pause, MAX_PAUSE_MS);
     this.#drained?.();
     this.#outbox.rewind();
     this.#timer = setTimeout(() => this.#connect(), pause);
