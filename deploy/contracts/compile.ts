@@ -11,8 +11,9 @@ const folder = new URL('./', import.meta.url);
 
 /** Contracts that are deployed, each in the file of its name. */
 const CONTRACTS = ['AIMX', 'EdgeLedger', 'GatewayDirectory', 'BenchmarkRegistry'] as const;
-/** A token that only tests deploy, and where source and artefact are. */
-const TEST_CONTRACT = { name: 'FeeToken', folder: new URL('../../test/contracts-evm/', folder) };
+/** Tokens that only tests deploy, and where their sources and artefacts are. */
+const TEST_CONTRACTS = ['FeeToken', 'ReentrantToken'] as const;
+const TEST_FOLDER = new URL('../../test/contracts-evm/', folder);
 
 /** Warning that transient storage can be used wrongly; OpenZeppelin's reentrancy guard is what it says is safe. */
 const TRANSIENT_STORAGE = '2394';
@@ -37,7 +38,7 @@ export function compileContracts(): Map<string, string> {
   const solc = require('solc') as Compiler;
   const places = [
     ...CONTRACTS.map((name) => ({ name, source: folder, artefact: new URL('artifacts/', folder) })),
-    { name: TEST_CONTRACT.name, source: TEST_CONTRACT.folder, artefact: TEST_CONTRACT.folder },
+    ...TEST_CONTRACTS.map((name) => ({ name, source: TEST_FOLDER, artefact: TEST_FOLDER })),
   ];
   const sources = Object.fromEntries(
     places.map(({ name, source }) => [

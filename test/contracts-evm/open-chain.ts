@@ -4,10 +4,14 @@ import { type DevChain, startDevChain } from '../../adapters/devchain/index.ts';
 import { recordingLog } from '../support/log.ts';
 
 /** Contracts with a committed artefact. */
-export type ContractName = 'AIMX' | 'EdgeLedger' | 'GatewayDirectory' | 'BenchmarkRegistry' | 'FeeToken';
+export type ContractName = 'AIMX' | 'EdgeLedger' | 'GatewayDirectory' | 'BenchmarkRegistry' | TestToken;
+
+/** Tokens that misbehave. */
+type TestToken = 'FeeToken' | 'ReentrantToken';
 
 function artefact(contract: ContractName): { readonly abi: []; readonly bytecode: string } {
-  const folder = contract === 'FeeToken' ? './' : '../../deploy/contracts/artifacts/';
+  const own = contract === 'FeeToken' || contract === 'ReentrantToken';
+  const folder = own ? './' : '../../deploy/contracts/artifacts/';
   return JSON.parse(readFileSync(new URL(`${folder}${contract}.json`, import.meta.url), 'utf8'));
 }
 
