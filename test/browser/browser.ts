@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { type Browser, chromium, type Page } from 'playwright-core';
 
@@ -31,13 +31,13 @@ export interface Violation {
   readonly at: readonly string[];
 }
 
-const AXE = createRequire(import.meta.url).resolve('axe-core/axe.min.js');
+const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 
-/** What axe-core finds on a page that is serious or critical. */
-export async function seriousViolations(page: Page): Promise<Violation[]> {
+/** What axe-core finds on a page that is serious or critical. @param only names of rules; default: all */
+export async function seriousViolations(page: Page, only?: readonly string[]): Promise<Violation[]> {
   // As an extension would: the policy of the page forbids foreign scripts, and shall.
-  await page.evaluate((await import('node:fs')).readFileSync(AXE, 'utf8'));
-  return await page.evaluate(async () => {
+  await page.evaluate(AXE);
+  return await page.evaluate(async (rules) => {
     interface Result {
       readonly id: string;
       readonly impact: string;
@@ -47,7 +47,10 @@ export async function seriousViolations(page: Page): Promise<Violation[]> {
     const { axe } = globalThis as unknown as {
       axe: { run(options: object): Promise<{ violations: Result[] }> };
     };
-    const { violations } = await axe.run({ resultTypes: ['violations'] });
+    const { violations } = await axe.run({
+      resultTypes: ['violations'],
+      ...(rules ? { runOnly: { type: 'rule', values: rules } } : {}),
+    });
     return violations
       .filter(({ impact }) => impact === 'serious' || impact === 'critical')
       .map(({ id, impact, help, nodes }) => ({
@@ -58,5 +61,5 @@ export async function seriousViolations(page: Page): Promise<Violation[]> {
           .slice(0, 5)
           .map(({ target, failureSummary }) => `${target.join(' ')}: ${failureSummary ?? ''}`),
       }));
-  });
+  }, only);
 }

@@ -32,7 +32,7 @@ export const mayChange = (): boolean => session.value?.role === 'admin';
 
 /** Stands for an admin during the first run: what the claim code was exchanged for. Only this page knows it. */
 let claim: string | undefined;
-export const claimWith = (token: string): void => {
+export const claimWith = (token: string | undefined): void => {
   claim = token;
 };
 

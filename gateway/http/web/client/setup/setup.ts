@@ -133,6 +133,8 @@ const AGAIN_MS = 1000;
 /** Waits until the gateway itself answers, then goes on as the admin who was just made. */
 function Starting({ login }: { login: Login | undefined }): JSX.Element {
   useEffect(() => {
+    // It ends with the setup, and would only stand in the way of the login.
+    claimWith(undefined);
     let timer: number;
     const look = async (): Promise<void> => {
       if (await enter(login)) return;
