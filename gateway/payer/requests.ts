@@ -27,19 +27,24 @@ export async function sendRequests(
   options: RequestsOptions,
 ): Promise<void> {
   const underWay = new Set<Promise<void>>();
+  const failures: unknown[] = [];
   let answers = 0;
+  const settle = async (asked: Asked): Promise<void> => {
+    options.onAnswer(asked);
+    if (++answers % options.ackEvery === 0) await settleQuietly(options.desk);
+  };
   for await (const request of requests) {
     if (options.signal.aborted) break;
-    const one = sendOne(request, options)
-      .then(async (asked) => {
-        options.onAnswer(asked);
-        if (++answers % options.ackEvery === 0) await settleQuietly(options.desk);
-      })
+    const one: Promise<void> = sendOne(request, options)
+      .then(settle)
+      .catch((error: unknown) => void failures.push(error))
       .finally(() => underWay.delete(one));
     underWay.add(one);
     if (underWay.size >= options.concurrency) await Promise.race(underWay);
+    if (failures.length > 0) break;
   }
   await Promise.all(underWay);
+  if (failures.length > 0) throw failures[0];
 }
 
 async function sendOne(request: OpenRequest, options: RequestsOptions): Promise<Asked> {

@@ -6,7 +6,7 @@ import { Seller } from './seller.ts';
 import { FLAT } from './setting.ts';
 
 const SEED = Number(process.env.AIMX_SEED ?? 20261122);
-const KILLS = Number(process.env.AIMX_KILLS ?? 4);
+const KILLS = Number(process.env.AIMX_KILLS ?? 3);
 const USES = 6;
 
 function live(folder: string, at: number): Promise<string[]> {

@@ -51,8 +51,15 @@ export class Seller {
     this.#tariff = tariff;
   }
 
-  sell(requestId: string, more: Quantities = {}, startedAt = 1_800_000_000_000): Sold {
+  /** @param hashes of request and answer, where they are not the texts that are made up here */
+  sell(
+    requestId: string,
+    more: Quantities = {},
+    startedAt = 1_800_000_000_000,
+    hashes?: { readonly request: Uint8Array; readonly answer: Uint8Array },
+  ): Sold {
     const [request, answer] = [`request ${requestId}`, `answer ${requestId}`];
+    const [requestHash, answerHash] = [hashes?.request ?? sha(request), hashes?.answer ?? sha(answer)];
     const used = {
       inference: 1,
       compute_us: 1500,
@@ -74,7 +81,7 @@ export class Seller {
       tariffHash: this.#tariff.hash,
       modelHash: keccak(utf8(canonicalJson(model))),
       usageHash: keccak(utf8(usage)),
-      ioHash: ioHash(salt, sha(request), sha(answer)),
+      ioHash: ioHash(salt, requestHash, answerHash),
       startedAtMs: startedAt,
       computeUs: used.compute_us,
       amount,
@@ -83,7 +90,7 @@ export class Seller {
     this.#hash = receiptHash(SEPARATOR, receipt);
     const { used: stated, before: earlier } = parseUsage(usage);
     const evidence: ReceiptEvidence = {
-      ...{ receipt, model, salt, requestHash: sha(request), answerHash: sha(answer), hash: this.#hash },
+      ...{ receipt, model, salt, requestHash, answerHash, hash: this.#hash },
       usage: earlier ? { ...stated, before: earlier } : stated,
       ...rateOf(this.#tariff.json),
     };
