@@ -10,4 +10,4 @@ test('the committed artefacts are what the sources compile to, without a warning
   const inFolder = [...fresh.keys()].filter((file) => file.startsWith(shipped.pathname));
   expect(readdirSync(shipped).sort()).toEqual(inFolder.map((file) => basename(file)).sort());
   for (const [file, contents] of fresh) expect(readFileSync(file, 'utf8'), file).toBe(contents);
-});
+}, 120_000);
