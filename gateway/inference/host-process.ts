@@ -1,4 +1,5 @@
 import type { ChildProcess } from 'node:child_process';
+import { setPriority } from 'node:os';
 import type { Duplex } from 'node:stream';
 import { type ErrorCode, GatewayError } from '../errors.ts';
 import type { Clock } from '../ports/clock.ts';
@@ -25,6 +26,8 @@ const MAX_SPARE = 8;
 const STDERR_KEPT = 4096;
 /** Loading a large model takes seconds on a small board. */
 const CONTROL_LIMIT_MS = 60_000;
+/** A third of the weight that the core has when both want one processor. */
+const SERVING_PRIORITY = 5;
 /** Why a host is gone. */
 export interface HostExit {
   /** `killed`: by somebody else, such as the kernel when memory ran out. */
@@ -186,6 +189,20 @@ export class HostProcess {
       new Uint8Array(buffer, offset).set(frame);
       this.flush();
     });
+  }
+
+  /**
+   * It is ready: from now on, when all cores are busy, taking readings in and storing them comes before models, which
+   * would else keep devices waiting. Until then others wait for it.
+   */
+  yieldToCore(): void {
+    const { pid } = this;
+    if (pid === undefined || this.#gone) return;
+    try {
+      setPriority(pid, SERVING_PRIORITY);
+    } catch (error) {
+      this.#log.debug({ pid, error: String(error) }, 'model host: keeps its priority');
+    }
   }
 
   /** Lets it finish what it has and end. */

@@ -13,10 +13,9 @@ const NODE_FLAGS = ['--v8-pool-size=1', '--max-semi-space-size=2'];
 
 /**
  * Sets the limits a process cannot set for itself in Node, then becomes the host. When memory runs out all the same,
- * the kernel takes the host and not the core; when all cores are busy, taking readings in and storing them comes before
- * models, which would else keep devices waiting.
+ * the kernel takes the host and not the core.
  */
-const LIMITED = 'ulimit -d "$0"; echo 500 >/proc/self/oom_score_adj; exec nice -n 5 "$@"';
+const LIMITED = 'ulimit -d "$0"; echo 500 >/proc/self/oom_score_adj; exec "$@"';
 
 export interface HostLimits {
   /** What it can allocate. */

@@ -254,6 +254,7 @@ export class Supervisor {
     }
     const old = this.#current;
     this.#current = generation;
+    generation.host.yieldToCore();
     const names = [...generation.serving].map((model) => model.key).join(', ') || 'nothing yet';
     log.info({ pid: generation.host.pid }, `model host: serving ${names}`);
     void dispatcher.attach(generation.host, generation.serving).then(() => {
