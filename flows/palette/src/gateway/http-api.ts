@@ -22,17 +22,20 @@ export interface ApiCall {
   readonly headers?: Readonly<Record<string, string>>;
   readonly timeoutMs?: number;
   readonly signal?: AbortSignal;
+  /** The gateway may hold it for seconds: it gets a connection of its own, so that others need not wait. */
+  readonly held?: boolean;
 }
 
 const TIMEOUT_MS = 10_000;
 const MAX_ANSWER = 64 * 1024 * 1024;
 const MAX_SOCKETS = 16;
+const MAX_HELD = 256;
 
 /** The gateway's HTTP interface over few connections that stay open. */
 export class HttpApi {
   readonly #base: URL;
   readonly #options: ApiOptions;
-  #agent: HttpAgent | undefined;
+  readonly #agents = new Map<'short' | 'held', HttpAgent>();
 
   /** @throws TypeError when the address is none */
   constructor(options: ApiOptions) {
@@ -51,23 +54,27 @@ export class HttpApi {
   }
 
   /** Any call; the answer may be of any status. @throws GatewayProblem when there is none */
-  call(
-    path: string,
-    { method = 'GET', body, headers, timeoutMs = TIMEOUT_MS, signal }: ApiCall = {},
-  ): Promise<ApiAnswer> {
-    const secure = this.#base.protocol === 'https:';
-    const { token, tls } = this.#options;
-    this.#agent ??= secure
-      ? new HttpsAgent({ ...tls, keepAlive: true, maxSockets: MAX_SOCKETS })
-      : new HttpAgent({ keepAlive: true, maxSockets: MAX_SOCKETS });
+  async call(path: string, call: ApiCall = {}): Promise<ApiAnswer> {
+    try {
+      return await this.#once(path, call);
+    } catch (error) {
+      // The gateway closed a connection that was kept open, just when it was used again. Calls bear being made twice.
+      if (error instanceof Stale) return await this.#once(path, call);
+      throw error;
+    }
+  }
+
+  #once(path: string, call: ApiCall): Promise<ApiAnswer> {
+    const { method = 'GET', body, headers, timeoutMs = TIMEOUT_MS, signal, held = false } = call;
+    const { token } = this.#options;
     const url = new URL(this.#base.pathname.replace(/\/$/, '') + path, this.#base);
     return new Promise((resolve, reject) => {
       const fail = (code: string, message: string): void => reject(new GatewayProblem(code, message));
-      const request = (secure ? httpsRequest : httpRequest)(
+      const request = (url.protocol === 'https:' ? httpsRequest : httpRequest)(
         url,
         {
           method,
-          agent: this.#agent,
+          agent: this.#agent(held),
           ...(signal ? { signal } : {}),
           headers: {
             accept: 'application/json',
@@ -83,15 +90,38 @@ export class HttpApi {
         request.destroy();
       }, timeoutMs);
       request.on('close', () => clearTimeout(timer));
-      request.on('error', (error) => fail('UNREACHABLE', `${url.host}: ${error.message}`));
+      request.on('error', (error: NodeJS.ErrnoException) => {
+        if (request.reusedSocket && error.code === 'ECONNRESET') reject(new Stale());
+        else fail('UNREACHABLE', `${url.host}: ${error.message}`);
+      });
       request.end(body);
     });
   }
 
+  #agent(held: boolean): HttpAgent {
+    const kind = held ? 'held' : 'short';
+    const known = this.#agents.get(kind);
+    if (known) return known;
+    const options = { keepAlive: true, maxSockets: held ? MAX_HELD : MAX_SOCKETS };
+    const agent =
+      this.#base.protocol === 'https:'
+        ? new HttpsAgent({ ...this.#options.tls, ...options })
+        : new HttpAgent(options);
+    this.#agents.set(kind, agent);
+    return agent;
+  }
+
   /** Ends connections that are open. */
   close(): void {
-    this.#agent?.destroy();
-    this.#agent = undefined;
+    for (const agent of this.#agents.values()) agent.destroy();
+    this.#agents.clear();
+  }
+}
+
+/** The connection that was used again had just ended. */
+class Stale extends GatewayProblem {
+  constructor() {
+    super('UNREACHABLE', 'the connection ended');
   }
 }
 

@@ -1,5 +1,6 @@
 import { asError } from '../gateway/errors.ts';
 import type { FlowNode, Message, NodeConfig, Red } from '../red.ts';
+import { StatusLine } from './common/attach.ts';
 import { type Closed, CountWindows, TimeWindows, type Windows } from './common/windows.ts';
 
 interface WindowConfig extends NodeConfig {
@@ -21,7 +22,7 @@ export default function register(red: Red): void {
     const fields = (config.fields ?? '').split(',').flatMap((name) => name.trim() || []);
     const key = config.key || 'device';
     const windows = windowsOf(config);
-    const show = (text: string): void => this.status({ fill: 'grey', shape: 'dot', text });
+    const line = new StatusLine(red, this);
     this.on('input', (message, send, done) => {
       try {
         const name = String(message[key] ?? '');
@@ -29,7 +30,7 @@ export default function register(red: Red): void {
         else {
           const closed = windows.add(name, timeOf(message), rowOf(message.payload, fields));
           for (const one of closed) send(outOf(message, one, fields, key, name));
-          show(red._('aimx-window.status', { keys: windows.keys, rows: windows.rows(name) }));
+          line.show('aimx-window.status', 'grey', 'dot', { keys: windows.keys, rows: windows.rows(name) });
         }
         done();
       } catch (cause) {

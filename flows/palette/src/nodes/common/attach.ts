@@ -3,29 +3,39 @@ import { asError, GatewayProblem } from '../../gateway/errors.ts';
 import type { FlowNode, NodeConfig, Red } from '../../red.ts';
 import type { GatewayNode } from './gateway-node.ts';
 
+/** Numbers that change are shown so often, at most. */
+const NUMBERS_MS = 500;
+
 /** How a node shows what it is about; texts are keys of the catalogue. */
 export class StatusLine {
   readonly #red: Red;
   readonly #node: FlowNode;
   #last = '';
+  #key = '';
+  #at = 0;
 
   constructor(red: Red, node: FlowNode) {
     this.#red = red;
     this.#node = node;
   }
 
-  /** Says nothing when nothing has changed. */
-  show(key: string, fill: 'red' | 'green' | 'yellow', shape: 'ring' | 'dot', values = {}): void {
-    const text = this.#red._(`common.status.${key}`, values);
+  /** Says nothing when nothing has changed, and little when only numbers have. */
+  show(key: string, fill: 'red' | 'green' | 'yellow' | 'grey', shape: 'ring' | 'dot', values = {}): void {
+    const now = performance.now();
+    if (key === this.#key && now - this.#at < NUMBERS_MS) return;
+    const text = this.#red._(key, values);
     const line = `${text}/${fill}/${shape}`;
     if (line === this.#last) return;
     this.#last = line;
+    this.#key = key;
+    this.#at = now;
     this.#node.status({ fill, shape, text });
   }
 
-  readonly good = (key = 'connected', values = {}): void => this.show(key, 'green', 'dot', values);
-  readonly waiting = (key = 'connecting'): void => this.show(key, 'yellow', 'ring');
-  readonly bad = (key: string): void => this.show(key, 'red', 'ring');
+  readonly good = (key = 'connected', values = {}): void =>
+    this.show(`common.status.${key}`, 'green', 'dot', values);
+  readonly waiting = (key = 'connecting'): void => this.show(`common.status.${key}`, 'yellow', 'ring');
+  readonly bad = (key: string): void => this.show(`common.status.${key}`, 'red', 'ring');
 }
 
 /** A node that has its gateway. */
