@@ -6,6 +6,7 @@ import { bundledModels } from '../system/version.ts';
 import { findApi } from './api.ts';
 import type { Command, CommandContext } from './command.ts';
 import { bad, type Finding, ok, warn } from './doctor/finding.ts';
+import { flowFindings } from './doctor/flows.ts';
 import { machineFindings } from './doctor/machine.ts';
 import { portFindings } from './doctor/ports.ts';
 import { reachFindings } from './doctor/reach.ts';
@@ -66,6 +67,7 @@ async function everything(config: Config, context: CommandContext): Promise<Find
     ...(await portFindings(config, local?.pid)),
     ...(await machineFindings(config, local !== undefined)),
     ...(await modelFindings(config, context)),
+    ...flowFindings(config),
     ...(await reach),
   ];
 }
