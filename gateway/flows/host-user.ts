@@ -34,7 +34,9 @@ export function hostUser(name: string): HostUser | undefined {
 export function requireReach(user: HostUser, paths: readonly string[]): void {
   for (const path of paths) {
     for (let folder = dirname(path); folder !== dirname(folder); folder = dirname(folder)) {
-      const { mode, uid, gid } = statSync(folder);
+      const stat = statSync(folder, { throwIfNoEntry: false });
+      if (!stat) continue;
+      const { mode, uid, gid } = stat;
       const may = uid === user.uid ? 0o100 : gid === user.gid ? 0o010 : 0o001;
       if ((mode & may) !== 0) continue;
       throw new GatewayError('FLOWS_USER', `flows run as ${user.name}, who cannot reach ${folder}`, {

@@ -37,7 +37,11 @@ export const flowsSection = z
     palette: z
       .strictObject({
         install: z.boolean().default(false),
-        allow: modules.default([]).describe('Names of modules; `@scope/*` and `name*` take several'),
+        allow: modules.default([]).describe('Names of modules; `@scope/*` takes all of a scope'),
+      })
+      .refine(({ install, allow }) => !install || allow.length > 0, {
+        path: ['allow'],
+        message: 'name the modules that may be installed',
       })
       .prefault({})
       .describe('Nodes that may be installed in the editor: none unless allowed here by name'),
