@@ -33,6 +33,13 @@ export function readTrustedKeys(file: string): TrustedKey[] {
   if (blocks.length === 0)
     throw new GatewayError('MODEL_KEY', `${file}: holds no public key`, {
       expected: 'PEM text that begins with -----BEGIN PUBLIC KEY-----',
+      // A certificate says until when and for whom a key holds, and nothing here would look at that.
+      ...(text.includes('-----BEGIN CERTIFICATE-----')
+        ? {
+            received: 'a certificate',
+            fix: 'Take its key out, if you trust it as it is: `openssl x509 -in cert.pem -pubkey -noout > key.pub`.',
+          }
+        : {}),
     });
   return blocks.map((block) =>
     trusted(

@@ -26,6 +26,7 @@ const bundleSchema = z.strictObject({
   verificationMaterial: z.looseObject({
     publicKey: keyHint.optional(),
     certificate: z.unknown().optional(),
+    tlogEntries: z.unknown().optional(),
     x509CertificateChain: z.unknown().optional(),
   }),
   dsseEnvelope: z.strictObject({
@@ -82,7 +83,7 @@ export async function verifyOms(
   folder: string,
   keys: readonly TrustedKey[],
 ): Promise<OmsVerdict> {
-  const bundle = parsed('bundle', bundleSchema, text);
+  const bundle = parsed('bundle', bundleSchema, refuseOthers(text));
   const { payload, signatures } = bundle.dsseEnvelope;
   const body = Buffer.from(payload, 'base64');
   const candidates = candidatesOf(bundle.verificationMaterial, keys);
@@ -130,6 +131,23 @@ export async function signOms(folder: string, key: KeyObject): Promise<string> {
   return `${JSON.stringify(bundle, null, 2)}\n`;
 }
 
+const RESIGN =
+  'Check it where it was made (`cosign`, `model_signing verify`), then sign it with a bare key whose public half is in models.trustedKeys: `aimx-gateway models sign FOLDER --key KEY.pem`.';
+
+/** A bundle of Sigstore that signs something else than a model's files is told apart from nonsense. */
+function refuseOthers(text: string): string {
+  if (!/"messageSignature"\s*:/.test(text) || /"dsseEnvelope"\s*:/.test(text)) return text;
+  throw new GatewayError(
+    'MODEL_SIGNATURE',
+    'it signs one file (a Sigstore bundle with messageSignature), not a model',
+    {
+      received: 'messageSignature',
+      expected: 'dsseEnvelope with a statement about every file (OpenSSF Model Signing)',
+      fix: RESIGN,
+    },
+  );
+}
+
 /** DSSE v1 pre-authentication encoding (secure-systems-lab/dsse, protocol.md). */
 function preAuthentication(payload: Uint8Array): Buffer {
   return Buffer.concat([
@@ -147,11 +165,15 @@ function candidatesOf(
   if (!publicKey || (publicKey.hint === undefined && publicKey.rawBytes === undefined)) {
     if (material.certificate === undefined && material.x509CertificateChain === undefined)
       throw wrong('the signature does not say which key made it');
+    const { tlogEntries } = material;
+    const logged = Array.isArray(tlogEntries) && tlogEntries.length > 0;
     throw new GatewayError(
       'MODEL_SIGNER',
-      'it is signed with a certificate; only bare keys are checked here',
+      `it is signed with a certificate${logged ? ' and entered in a transparency log (Sigstore)' : ''}; only bare keys are checked here, without asking anybody`,
       {
-        fix: 'Sign it with a bare key: `aimx-gateway models sign FOLDER --key KEY.pem`.',
+        received: logged ? 'a certificate and a log entry' : 'a certificate',
+        expected: 'a bare key',
+        fix: RESIGN,
       },
     );
   }

@@ -108,6 +108,24 @@ test('a bundle that says what the specification does not allow is refused', asyn
     ).rejects.toMatchObject({
       code: 'MODEL_SIGNER',
     });
+  // Sigstore, without keys: a certificate and a log entry, or one file instead of a model.
+  await expect(
+    changed((bundle) =>
+      Object.assign(bundle, { verificationMaterial: { certificate: {}, tlogEntries: [{ logIndex: '1' }] } }),
+    ),
+  ).rejects.toMatchObject({
+    code: 'MODEL_SIGNER',
+    message: expect.stringContaining('Sigstore'),
+    fix: expect.stringContaining('models sign'),
+  });
+  const oneFile = JSON.stringify({
+    mediaType: 'application/vnd.dev.sigstore.bundle+json',
+    messageSignature: {},
+  });
+  await expect(verifyOms(oneFile, temporaryFolder(), [])).rejects.toMatchObject({
+    code: 'MODEL_SIGNATURE',
+    message: expect.stringContaining('one file'),
+  });
   // Older signers gave the key itself in place of a hint.
   await expect(
     changed((bundle) => Object.assign(bundle, { verificationMaterial: { publicKey: { rawBytes: 'AA==' } } })),
@@ -125,6 +143,10 @@ test('keys are read from PEM files; other kinds of keys are refused', async () =
   writeFileSync(file, rsa.privateKey.export({ type: 'pkcs8', format: 'pem' }));
   expect(() => readSigningKey(file)).toThrow('not used for models');
   expect(() => readTrustedKeys(file)).toThrow('no public key');
+  writeFileSync(file, '-----BEGIN CERTIFICATE-----\nMII\n-----END CERTIFICATE-----\n');
+  expect(() => readTrustedKeys(file)).toThrow(
+    expect.objectContaining({ code: 'MODEL_KEY', fix: expect.stringContaining('openssl x509') }),
+  );
 });
 
 const shared = testData('model-signing');
