@@ -1,3 +1,4 @@
+import { deflateRawSync, inflateRawSync } from 'node:zlib';
 import { canonicalJson } from '../../billing/formats/canonical-json.ts';
 import {
   type ReceiptEvidence,
@@ -31,17 +32,17 @@ export function addReceipt(books: Books, evidence: ReceiptEvidence, now: number)
     `INSERT OR IGNORE INTO payer_receipts (channel, seq, hash, request_id, model, amount, cumulative, document, received_at)
      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
     ...[channelId, seq, hash, requestId, model.name, String(amount), String(cumulative)],
-    ...[canonicalJson(writeReceipt(rest)), now],
+    ...[deflateRawSync(canonicalJson(writeReceipt(rest))), now],
   );
 }
 
 export function storedReceipt(books: Books, channel: Uint8Array, seq: number): ReceiptEvidence | undefined {
-  const row = books.one<{ document: string }>(
+  const row = books.one<{ document: Uint8Array }>(
     'SELECT document FROM payer_receipts WHERE channel = ? AND seq = ?',
     channel,
     seq,
   );
-  return row && readReceipt(JSON.parse(row.document));
+  return row && readReceipt(JSON.parse(inflateRawSync(row.document).toString('utf8')));
 }
 
 /** Takes a receipt as checked: the channel moves on to it. Part of one transaction. */

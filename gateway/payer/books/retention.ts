@@ -45,8 +45,8 @@ function pruneBefore(books: Books, before: number): number {
 
 const ACKED = '(SELECT acked_seq FROM payer_channels c WHERE c.id = channel)';
 const EXPIRED = [
-  `DELETE FROM payer_receipts WHERE (channel, seq) IN (
-     SELECT channel, seq FROM payer_receipts WHERE received_at < ? AND seq < ${ACKED} LIMIT ?)`,
+  `DELETE FROM payer_receipts WHERE rowid IN (
+     SELECT rowid FROM payer_receipts WHERE received_at < ? AND seq < ${ACKED} LIMIT ?)`,
   // A request that was answered and not billed yet stays: its receipt may come.
   `DELETE FROM payer_requests WHERE (channel, id) IN (
      SELECT channel, id FROM payer_requests WHERE answered_at < ? AND (billed = 1 OR failed IS NOT NULL) LIMIT ?)`,

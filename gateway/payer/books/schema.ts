@@ -64,12 +64,12 @@ export const MIGRATIONS: readonly string[] = [
      model TEXT NOT NULL,
      amount TEXT NOT NULL,
      cumulative TEXT NOT NULL,
-     -- the receipt with its preimages, as JSON
-     document TEXT NOT NULL,
+     -- the receipt with its preimages: JSON, deflated
+     document BLOB NOT NULL,
      received_at INTEGER NOT NULL,
      checked_at INTEGER,
-     PRIMARY KEY (channel, seq)
-   ) STRICT, WITHOUT ROWID`,
+     UNIQUE (channel, seq)
+   ) STRICT`,
   `CREATE TABLE payer_heads (
      channel BLOB NOT NULL REFERENCES payer_channels,
      seq INTEGER NOT NULL,
