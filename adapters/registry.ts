@@ -105,7 +105,11 @@ export interface MqttDoor extends Source, Publisher {
   turnedAway(): Readonly<Record<string, number>>;
 }
 
-type MqttParts = Omit<MqttBrokerOptions, 'listen' | 'limits'> & { readonly config: Config };
+type MqttParts = Omit<MqttBrokerOptions, 'listen' | 'limits'> & {
+  readonly config: Config;
+  /** Topics besides those of streams and requests that an external broker is asked for. */
+  readonly topics?: readonly string[];
+};
 
 export function createMqttDoor(parts: MqttParts): MqttDoor {
   const { config } = parts;

@@ -12,6 +12,7 @@ import { readersOf } from './config/names.ts';
 import type { Config } from './config/schema.ts';
 import { ownGateway } from './flows/address.ts';
 import { LazyFlows } from './flows/lazy.ts';
+import { BirthIntake, birthTopic, createHomeAssistant } from './homeassistant/index.ts';
 import { flowRoutes } from './http/api/flows.ts';
 import {
   channelRoutes,
@@ -123,7 +124,15 @@ export function createGateway({ config, log, clock: given, file, restart }: Gate
     channels: () => channelTopics,
     replyTopics: config.serving.replyTopics,
   });
-  const broker = createMqttDoor({ ...common, intake: requests, access, store });
+  const { prefix, enabled: announces } = config.homeAssistant;
+  const birth = birthTopic(prefix);
+  const broker = createMqttDoor({
+    ...common,
+    intake: announces ? new BirthIntake(requests, birth, () => homeAssistant.born()) : requests,
+    topics: announces ? [birth] : [],
+    access,
+    store,
+  });
   access.onRevoked((names) => broker.disconnect(names));
   const serving: ServingService = createServing({
     ...common,
@@ -220,6 +229,16 @@ export function createGateway({ config, log, clock: given, file, restart }: Gate
     upgrade: broker.handleUpgrade && upgradeTo(broker),
   });
 
+  const homeAssistant = createHomeAssistant({
+    config,
+    publisher: broker,
+    readingStreams,
+    feed: pipelines.feed,
+    views,
+    port: () => http.port,
+    clock,
+    log,
+  });
   const status = createStatusTopic({ publisher: broker, gateway: config.gateway.name, clock, log });
   const life = new Lifecycle(
     [
@@ -244,6 +263,7 @@ export function createGateway({ config, log, clock: given, file, restart }: Gate
       draining(serving),
       localApi(dataDir, http, access.localToken, clock),
       flows,
+      homeAssistant,
       status.last,
     ],
     log,

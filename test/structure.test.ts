@@ -73,6 +73,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   'gateway/directory': [...CORE, 'gateway/billing/formats'],
   'gateway/benchmark': [...CORE, 'gateway/billing', 'gateway/html', 'gateway/inference'],
   'gateway/replay': [...CORE, 'gateway/config', 'gateway/ingest'],
+  'gateway/homeassistant': [...CORE, ...BESIDE, 'gateway/http', 'gateway/stream/condition.ts'],
   'gateway/settings': ['gateway/errors.ts', 'gateway/config', 'gateway/system/files.ts', 'gateway/http'],
   'gateway/setup': [
     ...CORE,

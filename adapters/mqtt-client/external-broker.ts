@@ -42,6 +42,8 @@ export interface ExternalBrokerOptions {
    * `topic` is published again after a reconnection, because the broker has sent the will meanwhile.
    */
   readonly presence?: { readonly topic: string; readonly offline: string };
+  /** Further topics whose messages the intake gets. Never shared: each gateway gets them all. */
+  readonly topics?: readonly string[];
   /** 0 ≤ x < 1, spreads reconnections; default Math.random. */
   readonly random?: () => number;
 }
@@ -203,9 +205,12 @@ class Client implements ExternalBroker {
   }
 
   #onConnect(): void {
-    const { broker, streams, alarms } = this.#options;
+    const { broker, streams, alarms, topics } = this.#options;
     this.#counts.connects++;
-    const filters = sharedFilters([...streamFilters(streams), REQUEST_FILTER], broker.share);
+    const filters = [
+      ...sharedFilters([...streamFilters(streams), REQUEST_FILTER], broker.share),
+      ...(topics ?? []),
+    ];
     this.#client?.subscribe(filters, { qos: 1 }, (error, granted) => {
       const denied = (granted ?? []).filter(({ qos }) => qos >= 128).map(({ topic }) => topic);
       if (error && denied.length === 0) return;

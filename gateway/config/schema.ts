@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { billingSection } from './sections/billing.ts';
 import { brokerSection, limitsSection, listenSection } from './sections/doors.ts';
 import { flowsSection } from './sections/flows.ts';
+import { homeAssistantSection } from './sections/home-assistant.ts';
 import { identifier } from './sections/identifier.ts';
 import { modelsSection } from './sections/models.ts';
 import { aggregateSection, pipelineSection, type windowSection } from './sections/pipeline.ts';
@@ -64,6 +65,7 @@ export const configSchema = z.strictObject({
   upstream: z.array(upstreamSection).default([]),
   billing: billingSection.optional(),
   flows: flowsSection.prefault({}),
+  homeAssistant: homeAssistantSection.prefault({}),
 });
 
 /** The parsed configuration: defaults filled in, sizes in bytes, durations in milliseconds. */

@@ -109,7 +109,7 @@ export const DESCRIPTIONS: Readonly<Record<string, string>> = {
 };
 
 /** Settings that take effect as soon as they are saved; everything below them too. */
-const LIVE_SETTINGS: readonly string[] = ['gateway.location', 'homeAssistant'];
+const LIVE_SETTINGS: readonly string[] = ['gateway.location'];
 
 const SPELLED: Readonly<Record<string, string>> = {
   id: 'ID',
