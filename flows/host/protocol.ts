@@ -86,6 +86,8 @@ export interface Beat {
   readonly node: string;
   /** Id of the node during whose messages memory has grown most lately; '' where it has not. */
   readonly growing: string;
+  /** Processor time since the last beat, as a share of the time that passed. */
+  readonly busy: number;
   /** Resident memory of the process, bytes. */
   readonly rss: number;
 }

@@ -14,6 +14,8 @@ const WATCH: Pipes['watch'] = 4;
 const memory = workerData as SharedArrayBuffer;
 let turns = readTurns(memory);
 let turnedAt = performance.now();
+let used = process.cpuUsage();
+let beatAt = turnedAt;
 /** Id of the function node that keeps the main thread, when it was looked at. */
 let keeper: string | undefined;
 
@@ -32,8 +34,13 @@ setInterval(() => {
       keeper = id;
     });
   }
+  const { user, system } = process.cpuUsage(used);
+  const busy = (user + system) / 1000 / (now - beatAt);
+  used = process.cpuUsage();
+  beatAt = now;
   const beat: Beat = {
     stalled,
+    busy: Math.round(100 * busy) / 100,
     node: keeper || readNode(memory),
     growing: readGrowing(memory),
     rss: process.memoryUsage.rss(),

@@ -158,12 +158,15 @@ export class HostProcess {
     }
   }
 
-  #beat({ stalled, node, growing, rss }: Beat): void {
-    this.#beatAt = this.#clock.monotonic();
+  #beat({ stalled, busy, node, growing, rss }: Beat): void {
+    const now = this.#clock.monotonic();
+    this.#beatAt = now;
     this.#turns = stalled < STALLED_MS / 2;
     this.#growing = growing;
-    if (stalled < STALLED_MS) this.#heardAt = this.#clock.monotonic();
-    this.#stalls = ((this.#stalls << 1) | (stalled < STALLED_MS ? 0 : 1)) >>> 0;
+    this.#heardAt = Math.max(this.#heardAt, now - stalled);
+    // A machine that is busy with other things leaves it no turn either, but no processor time to speak of.
+    const hogging = stalled >= STALLED_MS && busy > 0.5;
+    this.#stalls = ((this.#stalls << 1) | (hogging ? 1 : 0)) >>> 0;
     if (this.#ready && bits(this.#stalls) >= MOST_STALLS)
       this.#kill('hung', `its main thread had hardly a turn for ${BEATS} s`);
     if (node !== '' && this.#end === undefined) this.#node = { id: node };

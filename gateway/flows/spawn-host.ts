@@ -1,5 +1,5 @@
 import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process';
-import { constants, setPriority } from 'node:os';
+import { setPriority } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import type { HostUser } from './host-user.ts';
 
@@ -9,6 +9,11 @@ export const HOST_PROGRAM = fileURLToPath(new URL(HOST, import.meta.url));
 
 /** What the host needs of the environment; the rest, which may hold secrets, stays here. */
 const PASSED_ON = ['PATH', 'LANG', 'LC_ALL', 'TZ', 'NODE_EXTRA_CA_CERTS'] as const;
+
+/** Of 19, the lowest: a thirtieth of the data path's share where both want the processor, but never nothing. */
+const PRIORITY = 15;
+/** One V8 helper thread: collecting the garbage of flows must not take all cores. */
+const NODE_FLAGS = ['--max-semi-space-size=4', '--v8-pool-size=1'];
 
 /** Where memory runs out, the kernel takes the flows and not the core. */
 const EXPENDABLE = 'echo 800 >/proc/self/oom_score_adj 2>/dev/null; exec "$@"';
@@ -34,7 +39,7 @@ export function spawnFlowsHost(heapMiB: number, home: string, user: HostUser | u
     process.platform === 'linux'
       ? spawn('/bin/sh', ['-c', EXPENDABLE, 'flows', ...command], options)
       : spawn(command[0]!, command.slice(1), options);
-  if (child.pid !== undefined) setPriority(child.pid, constants.priority.PRIORITY_BELOW_NORMAL);
+  if (child.pid !== undefined) setPriority(child.pid, PRIORITY);
   return child;
 }
 
