@@ -93,6 +93,10 @@ export function createBenchmarks({ rpcUrl, chainId, benchmarks }: ChainPlace): B
 /** Only the token's address depends on who gets its supply. */
 const NO_TREASURY = `0x${'0'.repeat(40)}`;
 
+/** Ledgers on other chains, which get heads only, in the order of `billing.anchors`. */
+export const createAnchorChains = (config: Config): Chain[] =>
+  (config.billing?.anchors ?? []).map((anchor) => createEvmChain(anchor));
+
 /** The MQTT side of the gateway: its own broker, or the external one of the `broker` section in its place. */
 export interface MqttDoor extends Source, Publisher {
   /** MQTT over WebSocket on the HTTP port; absent with an external broker. */

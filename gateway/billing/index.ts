@@ -16,6 +16,8 @@ import { retiredKeys } from './keys/rotation.ts';
 import { ChannelMeter } from './metering/meter.ts';
 import { RentMeter } from './metering/rents.ts';
 import { DEFAULT_MAX_BYTES } from './metering/space.ts';
+import type { Anchor } from './posting/anchor.ts';
+import { openAnchors } from './posting/open-poster.ts';
 import type { BillingStore } from './posting/poster.ts';
 import { Settler, type SettlerStats } from './posting/settler.ts';
 import { liveTariff } from './tariff/live.ts';
@@ -37,6 +39,8 @@ export interface BillingParts {
   readonly store: BillingStore;
   /** The ledger; undefined: receipts accumulate. */
   readonly chain: Chain | undefined;
+  /** Those of `config.anchors`, in their order. */
+  readonly anchors?: readonly Chain[];
   readonly clock: Clock;
   readonly log: Log;
   readonly alarms: Alarms;
@@ -69,6 +73,7 @@ export function createBilling(parts: BillingParts): Billing {
   const { config, chain, store, clock, log, alarms } = parts;
   let meter: ChannelMeter | undefined;
   let devices: DeviceBook[] = [];
+  let anchors: readonly Anchor[] = [];
   let signer: Signer | undefined;
   let rents: RentMeter | undefined;
   const front = new ChannelFront(config?.require === 'channel');
@@ -111,6 +116,7 @@ export function createBilling(parts: BillingParts): Billing {
       }
       front.open(devices.flatMap(({ customers }) => customers ?? []));
       for (const device of devices) device.start();
+      anchors = openAnchors({ ...shared, signer, home: book, chains: parts.anchors ?? [] });
       rents = new RentMeter(config?.rents ?? [], { store, meter, clock });
       rents.start((error) => log.warn({ error }, 'billing: a minute of rent was not stored'));
     },
@@ -118,6 +124,8 @@ export function createBilling(parts: BillingParts): Billing {
       chain?.close(); // ends a request that hangs, so that the settler can end its round
       front.open([]);
       await rents?.stop();
+      for (const anchor of anchors) await anchor.stop();
+      anchors = [];
       for (const device of devices) await device.stop();
       devices = [];
     },

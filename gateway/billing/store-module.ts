@@ -4,7 +4,7 @@ import { charge, finalise, sign } from './metering/metering-ops.ts';
 import { prune } from './metering/prune-op.ts';
 import { space } from './metering/space.ts';
 import { owed } from './owed.ts';
-import { mined, outbox, range, reconcile, seal, sent, signed } from './posting/outbox-ops.ts';
+import { finalHead, mined, outbox, range, reconcile, seal, sent, signed } from './posting/outbox-ops.ts';
 import { payoutMined, payoutSent, payoutSigned, payoutState } from './posting/payout-ops.ts';
 import { accounts, batch, batchPage, settled } from './receipts/batch-queries.ts';
 import { ledger } from './receipts/ledger-query.ts';
@@ -44,6 +44,7 @@ export const storeModule: StoreModule = {
   },
   queries: {
     outbox,
+    finalHead,
     range,
     unsigned,
     waiting,

@@ -71,7 +71,15 @@ export async function channelRig(
     ...rest,
   });
   const open = () =>
-    openDesk(dir, {}, { config: section, chain: createEvmChain({ ...section.chain!, ledger }) });
+    openDesk(
+      dir,
+      {},
+      {
+        config: section,
+        chain: createEvmChain({ ...section.chain!, ledger }),
+        anchors: section.anchors.map((anchor) => createEvmChain(anchor)),
+      },
+    );
   const desk = await open();
   const rig: ChannelRig = {
     ...{ world, terms: world.terms, id: world.id, section, desk },

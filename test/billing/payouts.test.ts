@@ -1,9 +1,10 @@
 import { statSync } from 'node:fs';
 import { join } from 'node:path';
+import type { Contract, EventLog } from 'ethers';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { anvilBinary } from '../../adapters/devchain/anvil.ts';
 import { rotateKey } from '../../gateway/billing/keys/rotation.ts';
-import { sharedChain } from '../contracts-evm/chain.ts';
+import { sharedChain, testChain } from '../contracts-evm/chain.ts';
 import { DAY } from '../contracts-evm/channel.ts';
 import { temporaryFolder } from '../support/tmp.ts';
 import { until } from '../support/until.ts';
@@ -107,5 +108,35 @@ describe('collecting what customers owe', () => {
     await until(async () => (await earned(rig)) === before + 3n * PRICE, 'the payment');
     const head = (await rig.world.ledger.headOf!(rotated.before)) as { toSeq: bigint };
     expect(head.toSeq).toBe(3n);
+  });
+
+  test('other chains get the head of the home ledger, each once, also over a restart', async () => {
+    const other = await testChain('ethereumjs');
+    const device = await other.account('device');
+    // Another address than at home, which differs by its chain id elsewhere.
+    await other.deploy('AIMX', device, device.address);
+    const ledger = await other.deploy('EdgeLedger', device, device.address);
+    const { rpcUrl, chainId } = other.devchain;
+    const anchor = { rpcUrl, chainId, ledger: await ledger.getAddress(), confirmations: 0, every: '1ms' };
+    const rig = await opened(TOKEN, { anchors: [anchor] });
+    const posted = async (contract: Contract) => {
+      const { head, toSeq } = (await contract.headOf!(device.address)) as { head: string; toSeq: bigint };
+      return { head, toSeq: Number(toSeq) };
+    };
+    const both = async (count: number): Promise<void> => {
+      await until(async () => (await posted(rig.world.ledger)).toSeq === count, 'the post at home');
+      await until(async () => (await posted(ledger)).toSeq === count, 'the anchor');
+      const [event] = (await ledger.queryFilter('BatchPosted')).slice(-1) as EventLog[];
+      expect(event!.args.root).toBe((await posted(rig.world.ledger)).head);
+    };
+    await serve(rig, 2);
+    await both(2);
+    await rig.desk.crash();
+    await rig.reopen();
+    await serve(rig, 3);
+    await both(5);
+    expect((await ledger.queryFilter('BatchPosted')).map((event) => (event as EventLog).args.toSeq)).toEqual(
+      expect.arrayContaining([2n, 5n]),
+    );
   });
 });

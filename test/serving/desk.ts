@@ -82,7 +82,7 @@ export interface Desk {
 export async function openDesk(
   dir: string,
   config: object = {},
-  paid: { readonly config?: BillingConfig; readonly chain?: Chain } = {},
+  paid: { readonly config?: BillingConfig; readonly chain?: Chain; readonly anchors?: readonly Chain[] } = {},
 ): Promise<Desk> {
   const clock = systemClock();
   const log = recordingLog();
@@ -95,6 +95,7 @@ export async function openDesk(
     dataDir: dir,
     store,
     chain: paid.chain,
+    anchors: paid.anchors ?? [],
     clock,
     log,
     alarms,

@@ -1,8 +1,11 @@
 import type { BillingConfig } from '../../config/schema.ts';
+import type { Alarms } from '../../ports/alarms.ts';
 import type { Chain, Signer } from '../../ports/chain.ts';
 import type { Clock } from '../../ports/clock.ts';
+import type { Log } from '../../ports/log.ts';
 import type { BookKey } from '../book-rows.ts';
 import { parseAimx } from '../formats/amount.ts';
+import { Anchor } from './anchor.ts';
 import type { FeeRules, PayoutRules } from './payout-rules.ts';
 import { Payouts } from './payouts.ts';
 import { type BillingStore, Poster } from './poster.ts';
@@ -46,6 +49,29 @@ export function openPoster({ config, ...parts }: OpenPosterParts): Poster {
     ...{ maxFee: rules.maxFee, replaceAfterMs: rules.replaceAfterMs },
   });
   return new Poster({ ...parts, rules, payouts });
+}
+
+/** One for each chain of `config.anchors`, started. */
+export function openAnchors(
+  parts: Omit<OpenPosterParts, 'chain' | 'book'> & {
+    readonly home: BookKey;
+    readonly chains: readonly Chain[];
+    readonly log: Log;
+    readonly alarms: Alarms;
+  },
+): Anchor[] {
+  const { config, chains, signer } = parts;
+  return (config?.anchors ?? []).flatMap(({ every, maxFeeGwei }, index) => {
+    const chain = chains[index];
+    if (!chain) return [];
+    const anchor = new Anchor({
+      ...{ ...parts, chain, everyMs: every, maxFee: BigInt(Math.round(maxFeeGwei * GWEI)) },
+      book: { chainId: chain.chainId, address: chain.ledger, device: signer.address },
+      replaceAfterMs: config?.chain?.replaceAfter ?? DEFAULTS.replaceAfterMs,
+    });
+    anchor.start();
+    return [anchor];
+  });
 }
 
 /** The schema has let only amounts through. */

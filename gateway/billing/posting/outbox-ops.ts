@@ -183,6 +183,17 @@ export function reconcile(db: DatabaseSync, args: OutboxArgs): readonly Drift[] 
   return changes;
 }
 
+/** What the chain holds for good. */
+export type FinalHead = Pick<BatchRow, 'head' | 'to_ordinal' | 'total'>;
+
+/** `billing.finalHead`: the newest batch that is final; null when there is none. */
+export function finalHead(db: DatabaseSync, args: { book: BookKey }): FinalHead | null {
+  const book = findBook(db, args.book);
+  const sql = `SELECT head, to_ordinal, total FROM billing_batches WHERE book = ? AND state = 'FINAL'
+    ORDER BY to_ordinal DESC LIMIT 1`;
+  return (book && one<FinalHead>(db, sql, book.id)) ?? null;
+}
+
 export interface RangeRow {
   readonly channel_id: Uint8Array;
   readonly seq: number;

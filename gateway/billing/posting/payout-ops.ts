@@ -66,6 +66,8 @@ export interface PayoutState {
   readonly inFlight: PayoutRow | null;
   /** Transactions whose nonce is used and of which nothing is noted. */
   readonly unnoted: readonly PayoutRow[];
+  /** When the newest transaction was signed, epoch ms; null when there is none. */
+  readonly newestAt: number | null;
   /** Wei spent on fees since `since`, by both kinds of transactions; those in blocks only. */
   readonly spent: string;
 }
@@ -76,7 +78,7 @@ export function payoutState(
   args: { readonly book: BookKey; readonly nonce: number; readonly since: number },
 ): PayoutState {
   const book = findBook(db, args.book);
-  if (!book) return { inFlight: null, unnoted: [], spent: '0' };
+  if (!book) return { inFlight: null, unnoted: [], newestAt: null, spent: '0' };
   const inFlight = one<PayoutRow>(
     db,
     `SELECT * FROM billing_payouts WHERE book = ? AND nonce = ?
@@ -90,7 +92,13 @@ export function payoutState(
     book.id,
     args.nonce,
   );
-  return { inFlight: inFlight ?? null, unnoted, spent: String(spentSince(db, book.id, args.since)) };
+  const newest = one<{ at: number | null }>(
+    db,
+    'SELECT max(signed_at) AS at FROM billing_payouts WHERE book = ?',
+    book.id,
+  );
+  const spent = String(spentSince(db, book.id, args.since));
+  return { inFlight: inFlight ?? null, unnoted, newestAt: newest?.at ?? null, spent };
 }
 
 /** Fees of transactions in blocks, wei. What a unit of gas cost is at most its cap where the node did not say. */

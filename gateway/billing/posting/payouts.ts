@@ -46,7 +46,7 @@ export class Payouts {
   readonly #parts: PayoutsParts;
   readonly #lane: TxLane;
   #channels: readonly PayoutChannel[] = [];
-  #state: PayoutState = { inFlight: null, unnoted: [], spent: '0' };
+  #state: PayoutState = { inFlight: null, unnoted: [], newestAt: null, spent: '0' };
 
   constructor(parts: PayoutsParts) {
     this.#parts = parts;

@@ -1,4 +1,4 @@
-import { createLedgerChain } from '../../../adapters/registry.ts';
+import { createAnchorChains, createLedgerChain } from '../../../adapters/registry.ts';
 import type { ChannelRecord } from '../../billing/channels/channel-ops.ts';
 import { NO_ESCROW, parseEscrow } from '../../billing/channels/rows.ts';
 import { aimx, parseAimx } from '../../billing/formats/amount.ts';
@@ -47,9 +47,10 @@ export const status: Subcommand = (context) =>
   withReader(context, async (reader): Promise<ExitCode> => {
     const { config } = context.config({ quiet: true, checkFiles: false });
     const rows = await reader.query<LedgerRow[]>('billing.ledger', { since: Date.now() - DAY_MS });
-    const chain = createLedgerChain(config);
+    const home = createLedgerChain(config);
+    const chains = [...(home ? [home] : []), ...createAnchorChains(config)];
     try {
-      const books = await Promise.all(rows.map((row) => bookOf(row, reader, chain)));
+      const books = await Promise.all(rows.map((row) => bookOf(row, reader, chains)));
       const data = books.map(({ row, view, channels }) => ({ ...row, chain: chainData(view), channels }));
       context.print(data, () =>
         books.length === 0
@@ -57,14 +58,14 @@ export const status: Subcommand = (context) =>
           : books.map((book) => bookText(book, config)).join('\n\n'),
       );
     } finally {
-      chain?.close();
+      for (const chain of chains) chain.close();
     }
     return 0;
   });
 
-async function bookOf(row: LedgerRow, reader: ReceiptReader, chain: Chain | undefined): Promise<Book> {
-  const known = chain && chain.chainId === row.chain_id && chain.ledger === row.ledger;
-  const view = known ? await chain.view(row.device) : undefined;
+async function bookOf(row: LedgerRow, reader: ReceiptReader, chains: readonly Chain[]): Promise<Book> {
+  const chain = chains.find((one) => one.chainId === row.chain_id && one.ledger === row.ledger);
+  const view = await chain?.view(row.device);
   const book = { chainId: row.chain_id, address: row.ledger, device: row.device };
   const found = await reader.query<{ channels: ChannelRecord[] } | null>('billing.customers', { book });
   return { row, view, channels: (found?.channels ?? []).map(lineOf) };

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { bytes, duration } from '../units.ts';
-import { exposureSection, feesSection } from './channels.ts';
+import { anchorSection, exposureSection, feesSection } from './channels.ts';
 
 export const billingSection = z.strictObject({
   chain: z
@@ -60,6 +60,13 @@ export const billingSection = z.strictObject({
         .describe('Fee per gas that is never exceeded; posting waits and an alarm is raised'),
     })
     .optional(),
+  anchors: z
+    .array(anchorSection)
+    .max(16)
+    .default([])
+    .describe(
+      'Other chains on which the head of the home ledger is anchored; receipts, channels and money stay at home',
+    ),
   provider: z
     .string()
     .regex(/^0x[0-9a-fA-F]{40}$/)
@@ -86,8 +93,16 @@ export const billingSection = z.strictObject({
       }),
     )
     .max(100)
+    .refine(
+      (rents) =>
+        new Set(rents.map(({ account }) => account)).size === rents.length &&
+        rents.reduce((sum, { share }) => sum + share, 0) <= 95,
+      'one share for each account, and 95 percent in all at most',
+    )
     .default([])
-    .describe('Shares of the accelerator that are rented: metered as rent_s, a receipt a minute'),
+    .describe(
+      'Shares of the accelerator that accounts have whenever they need them: metered as rent_s, a receipt a minute',
+    ),
   batch: z
     .strictObject({
       maxReceipts: z.number().int().min(1).max(100_000).prefault(10_000),

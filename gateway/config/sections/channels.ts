@@ -49,3 +49,16 @@ export const feesSection = z
       .describe('Coins of the chain spent on fees in 24 hours; only announced withdrawals may go above it'),
   })
   .prefault({});
+
+/** A ledger on another chain, which gets heads only. */
+export const anchorSection = z.strictObject({
+  rpcUrl: z.string(),
+  chainId: z.number().int().min(1),
+  ledger: z
+    .string()
+    .regex(/^0x[0-9a-fA-F]{40}$/)
+    .describe('Address of the ledger contract there'),
+  confirmations: z.number().int().min(0).default(2),
+  every: duration.prefault('24h').describe('Time between two anchors'),
+  maxFeeGwei: z.number().positive().max(1_000_000).default(200),
+});
