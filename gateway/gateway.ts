@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import {
   BROKER_STORE_MODULE,
+  createAnchorChains,
   createCoapServer,
   createLedgerChain,
   createMqttDoor,
@@ -114,9 +115,11 @@ export function createGateway({ config, log, clock: given, file, restart }: Gate
       canary: config.models.canary,
     },
     preload: config.pipelines.map(({ model }) => model),
+    rents: new Map(config.billing?.rents.map(({ account, share }) => [account, share])),
   });
   const chain = createLedgerChain(config);
-  const billing = createBilling({ ...common, config: config.billing, dataDir, store, chain });
+  const anchors = createAnchorChains(config);
+  const billing = createBilling({ ...common, config: config.billing, dataDir, store, chain, anchors });
   const requests = new MqttRequests({
     intake,
     access,

@@ -33,6 +33,8 @@ export interface DispatcherOptions {
   readonly clock: Clock;
   /** Most rows waiting in one priority before callers from outside are refused. */
   readonly maxWaiting: number;
+  /** Percent of the compute time that accounts rent. */
+  readonly rents?: ReadonlyMap<string, number> | undefined;
   /** Called for each poison unit. */
   onPoison(model: Model): void;
   /** Called with undefined when the server of a model has answered, else with what is wrong with it. */

@@ -1,3 +1,4 @@
+import type { Draft } from './draft.ts';
 import type { Model } from './model.ts';
 import { failUnit, late, type Segment, type Work } from './work.ts';
 
@@ -9,9 +10,12 @@ class Account {
   readonly lines = new Map<Model, Work[]>();
   /** Rows waiting. */
   rows = 0;
+  /** How much it gets beside others; 1 unless shares are set. */
+  readonly weight: number;
 
-  constructor(name: string) {
+  constructor(name: string, weight: number) {
     this.name = name;
+    this.weight = weight;
   }
 
   /** Whether nothing would be lost by forgetting it. */
@@ -23,53 +27,6 @@ class Account {
 /** Accounts that have nothing but a debt are forgotten when they are more, and nothing waits at all. */
 const MAX_DEBTORS = 256;
 
-/** A run that is being put together. */
-export class Draft {
-  readonly model: Model;
-  readonly segments: Segment[] = [];
-  rows = 0;
-  #format: string | undefined;
-  #room: number;
-  #bytes: number;
-
-  constructor(model: Model, room: number) {
-    this.model = model;
-    this.#room = room;
-    this.#bytes = model.plan.maxTensorBytes;
-  }
-
-  get full(): boolean {
-    return this.#room <= 0;
-  }
-
-  get room(): number {
-    return this.#room;
-  }
-
-  /** Takes the next units of a work, at most `most` rows of them but at least one unit; returns how many rows. */
-  take(work: Work, most: number): number {
-    if (this.#format !== undefined && work.format !== this.#format) return 0;
-    const fitting = this.#bytes / Math.max(1, work.unitBytes);
-    let units = Math.floor(Math.min(this.#room, Math.max(most, work.rows)) / Math.max(1, work.rows));
-    units = Math.min(units, Math.floor(fitting));
-    // The first is taken whatever its size: checks at the door have let it in.
-    if (this.#format === undefined) units = Math.max(1, units);
-    if (units < 1) return 0;
-    const from = work.next;
-    let to = from + 1;
-    const end = Math.min(work.units, from + units);
-    while (to < end && !work.answered(to)) to++;
-    work.next = to;
-    const rows = (to - from) * work.rows;
-    this.segments.push({ work, from, to });
-    this.#format = work.format;
-    this.rows += rows;
-    this.#room -= Math.max(1, rows);
-    this.#bytes -= (to - from) * work.unitBytes;
-    return rows;
-  }
-}
-
 /**
  * What waits in one priority: first come, first served within an account and a model; deficit round robin, counted in
  * compute time, between accounts. An account that has had more than its share keeps its debt while it has nothing.
@@ -80,6 +37,14 @@ export class Queue {
   #turn = 0;
   rows = 0;
   bytes = 0;
+  readonly #weightOf: (account: string) => number;
+  /** Turns whose credit an account keeps: with weights a light one that fills a run of its own model takes several at once. */
+  readonly #kept: number;
+
+  constructor(weightOf?: (account: string) => number) {
+    this.#weightOf = weightOf ?? (() => 1);
+    this.#kept = weightOf ? 64 : 1;
+  }
 
   rowsOf(account: string): number {
     return this.#accounts.get(account)?.rows ?? 0;
@@ -88,7 +53,7 @@ export class Queue {
   add(work: Work): void {
     let account = this.#accounts.get(work.account);
     if (!account) {
-      account = new Account(work.account);
+      account = new Account(work.account, this.#weightOf(work.account));
       this.#accounts.set(work.account, account);
       this.#ring.push(account);
     }
@@ -134,13 +99,16 @@ export class Queue {
     this.#tidy();
   }
 
-  /** Raises everyone alike, so that somebody of those who can go on has credit. */
+  /** Raises everyone alike, by weight, so that somebody of those who can go on has credit. */
   #grant(candidates: ReadonlySet<Account>, quantum: number): void {
     let best = Number.NEGATIVE_INFINITY;
-    for (const { credit } of candidates) best = Math.max(best, credit);
+    for (const { credit, weight } of candidates) best = Math.max(best, credit / weight);
     if (best > 0) return;
     const raise = quantum - best;
-    for (const account of this.#ring) account.credit = Math.min(quantum, account.credit + raise);
+    for (const account of this.#ring) {
+      const most = this.#kept * quantum * account.weight;
+      account.credit = Math.min(most, account.credit + raise * account.weight);
+    }
   }
 
   /** Lets an account use its credit; returns whether it may go on when it gets more. */

@@ -1,11 +1,18 @@
 import type { Priority } from '../ports/inference.ts';
+import { Draft } from './draft.ts';
 import type { Model } from './model.ts';
-import { Draft, Queue } from './queue.ts';
+import { Queue } from './queue.ts';
 import type { Work } from './work.ts';
 
 /** Shares of compute time while all have work. The first goes first whenever it has not had its share. */
 const SHARES: Readonly<Record<Priority, number>> = { pipeline: 64, interactive: 8, bulk: 1 };
-const PRIORITIES = Object.keys(SHARES) as Priority[];
+const ALL_SHARES = SHARES.pipeline + SHARES.interactive + SHARES.bulk;
+
+/** What is taken in turns: what accounts that rent a share ask for, whatever its priority, and the rest by priority. */
+type Line = Priority | 'rented';
+const LINES: readonly Line[] = ['rented', 'pipeline', 'interactive', 'bulk'];
+/** Never is all of a machine rented. */
+const MOST_RENTED = 95;
 
 /** Head start, by its share, of a priority that had nothing: 64 ms of compute for pipelines, 8 ms for callers who wait. */
 const HEAD_START = 1000;
@@ -20,26 +27,46 @@ const MAX_RUN_US = 20_000;
 export interface QueuesOptions {
   /** Most rows waiting in one priority before callers from outside are refused. */
   readonly maxWaiting: number;
+  /** Percent of the compute time that accounts have for themselves whenever they need it. */
+  readonly rents?: ReadonlyMap<string, number> | undefined;
 }
 
-/** Everything that waits for models: a queue per priority, taken in weighted turns. */
+/**
+ * Everything that waits for models: a queue per priority and one of those who rent, taken in weighted turns. What nobody who rents
+ * needs the others get.
+ */
 export class Queues {
   readonly #options: QueuesOptions;
-  readonly #queues: Readonly<Record<Priority, Queue>> = {
-    pipeline: new Queue(),
-    interactive: new Queue(),
-    bulk: new Queue(),
-  };
-  /** Compute time each priority has had, by its share. The lowest goes next. */
-  readonly #had: Record<Priority, number> = { pipeline: 0, interactive: 0, bulk: 0 };
+  readonly #rents: ReadonlyMap<string, number>;
+  readonly #shares: Readonly<Record<Line, number>>;
+  readonly #queues: Readonly<Record<Line, Queue>>;
+  /** Compute time each line has had, by its share. The lowest goes next. */
+  readonly #had: Record<Line, number> = { rented: 0, pipeline: 0, interactive: 0, bulk: 0 };
 
   constructor(options: QueuesOptions) {
     this.#options = options;
+    this.#rents = options.rents ?? new Map();
+    let rented = 0;
+    for (const percent of this.#rents.values()) rented += percent;
+    rented = Math.min(rented, MOST_RENTED);
+    // Beside all others this is the rented part of the whole.
+    this.#shares = { ...SHARES, rented: Math.max(1, (ALL_SHARES * rented) / (100 - rented)) };
+    const mean = rented / Math.max(1, this.#rents.size);
+    this.#queues = {
+      rented: new Queue((account) => (this.#rents.get(account) ?? mean) / mean),
+      pipeline: new Queue(),
+      interactive: new Queue(),
+      bulk: new Queue(),
+    };
+  }
+
+  #lineOf({ account, priority }: Work): Line {
+    return this.#rents.has(account) ? 'rented' : priority;
   }
 
   get rows(): number {
     let sum = 0;
-    for (const priority of PRIORITIES) sum += this.#queues[priority].rows;
+    for (const line of LINES) sum += this.#queues[line].rows;
     return sum;
   }
 
@@ -48,8 +75,9 @@ export class Queues {
   }
 
   /** Why no more fits; undefined when a call may wait. What comes alone always may. */
-  refuses({ priority, account, asks, rows, unitBytes }: Work): string | undefined {
-    const queue = this.#queues[priority];
+  refuses(work: Work): string | undefined {
+    const { priority, account, asks, rows, unitBytes } = work;
+    const queue = this.#queues[this.#lineOf(work)];
     if (queue.rows === 0 || asks === 0) return undefined;
     // Pipelines bound themselves; ten times the limit is one that does not.
     const most = this.#options.maxWaiting * (priority === 'pipeline' ? 10 : 1);
@@ -64,55 +92,55 @@ export class Queues {
   }
 
   add(work: Work, now: number): void {
-    const queue = this.#queues[work.priority];
-    if (queue.rows === 0) this.#join(work.priority);
+    const line = this.#lineOf(work);
+    const queue = this.#queues[line];
+    if (queue.rows === 0) this.#join(line);
     if (work.model.waiting === 0) work.model.gatherSince = now;
     queue.add(work);
   }
 
   /** Who had nothing goes first, but is not owed all the time the others took meanwhile. */
-  #join(priority: Priority): void {
+  #join(line: Line): void {
     let least = Number.POSITIVE_INFINITY;
-    for (const other of PRIORITIES) {
+    for (const other of LINES) {
       if (this.#queues[other].rows > 0) least = Math.min(least, this.#had[other]);
     }
-    if (least < Number.POSITIVE_INFINITY)
-      this.#had[priority] = Math.max(this.#had[priority], least - HEAD_START);
+    if (least < Number.POSITIVE_INFINITY) this.#had[line] = Math.max(this.#had[line], least - HEAD_START);
   }
 
   /**
-   * The next run: of the priority whose turn it is, filled up with what others have for the same model. Undefined when
+   * The next run: of the line whose turn it is, filled up with what others have for the same model. Undefined when
    * no model is due. Units whose time is up are answered on the way, so it may be empty.
    */
   draft(due: (model: Model) => boolean, now: number): Draft | undefined {
-    const order = PRIORITIES.toSorted((a, b) => this.#had[a] - this.#had[b]);
-    for (const priority of order) {
-      const model = this.#queues[priority].next(due);
+    const order = LINES.toSorted((a, b) => this.#had[a] - this.#had[b]);
+    for (const line of order) {
+      const model = this.#queues[line].next(due);
       if (!model) continue;
       const draft = new Draft(model, roomOf(model));
-      this.#fill(draft, priority, now);
-      for (const other of PRIORITIES) {
-        if (other !== priority && !draft.full && this.#queues[other].rows > 0) this.#fill(draft, other, now);
+      this.#fill(draft, line, now);
+      for (const other of LINES) {
+        if (other !== line && !draft.full && this.#queues[other].rows > 0) this.#fill(draft, other, now);
       }
       return draft;
     }
     return undefined;
   }
 
-  #fill(draft: Draft, priority: Priority, now: number): void {
+  #fill(draft: Draft, line: Line, now: number): void {
     const before = draft.rows;
-    this.#queues[priority].fill(draft, now);
-    this.#had[priority] += ((draft.rows - before) * Math.max(1, draft.model.rowUs)) / SHARES[priority];
+    this.#queues[line].fill(draft, now);
+    this.#had[line] += ((draft.rows - before) * Math.max(1, draft.model.rowUs)) / this.#shares[line];
   }
 
   /** Answers what waits past its deadline; returns the next deadline. */
   expire(now: number): number {
-    return Math.min(...PRIORITIES.map((priority) => this.#queues[priority].expire(now)));
+    return Math.min(...LINES.map((line) => this.#queues[line].expire(now)));
   }
 
   /** Answers everything that waits for a model, or for any, with a code. */
   fail(code: string, message: string, only?: Model): void {
-    for (const priority of PRIORITIES) this.#queues[priority].fail(code, message, only);
+    for (const line of LINES) this.#queues[line].fail(code, message, only);
   }
 }
 

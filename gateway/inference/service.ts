@@ -35,6 +35,8 @@ export interface InferenceOptions {
   readonly preload?: readonly string[];
   /** Rows waiting in one priority before callers from outside are refused. */
   readonly maxWaiting?: number;
+  /** Accounts that rent a part of the compute time, in percent: they have it whenever they need it. */
+  readonly rents?: ReadonlyMap<string, number>;
   /** Resident bytes of the model host beyond which models give way, and beyond which it is replaced by a fresh one. */
   readonly maxHostRss?: number;
   /** Bytes beyond which the model host cannot allocate. */

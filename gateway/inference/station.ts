@@ -18,6 +18,7 @@ export interface StationOptions {
   readonly trust: Trust;
   readonly footprints: Footprints;
   readonly maxWaiting: number;
+  readonly rents: ReadonlyMap<string, number> | undefined;
   readonly maxHostRss: number;
   readonly maxHostBytes: number;
 }
@@ -35,11 +36,12 @@ export class Station {
   readonly #clock: Clock;
 
   constructor(options: StationOptions) {
-    const { clock, log, maxWaiting } = options;
+    const { clock, log, maxWaiting, rents } = options;
     this.#clock = clock;
     this.#dispatcher = new Dispatcher({
       clock,
       maxWaiting,
+      rents,
       onPoison: (model) =>
         log.error({ model: model.key }, `inference: poison input for ${model.key}, not run again`),
       onServer: (problem) => this.supervisor.server(problem),

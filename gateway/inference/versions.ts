@@ -60,6 +60,7 @@ export class Versions implements ModelLife {
       trust: options.trust ?? new Trust('off', []),
       footprints: new Footprints(installedDir, log),
       maxWaiting: options.maxWaiting ?? 16_384,
+      rents: options.rents,
       maxHostRss: options.maxHostRss ?? GIB,
       maxHostBytes: options.maxHostBytes ?? DEFAULT_HOST_BYTES,
     };

@@ -162,3 +162,21 @@ test('a rented share is a receipt a minute, billed once, and exact over any time
     { seq: 1, usage: { rent_s: 15 }, requestId: `rent/consumer/ann/${slot}` },
   ]);
 });
+
+test('rents are billed when a minute is over, until they are stopped', async () => {
+  const { store, meter, clock } = setUp(parseTariff({ version: 1, name: 'r', prices: { rent_s: '10' } }));
+  clock.set(START + 30_000);
+  const rents = new RentMeter([{ account: 'a', share: 50 }], { store, meter, clock });
+  rents.start((error) => expect.unreachable(String(error)));
+  clock.advance(29_000);
+  await rents.stop();
+  expect(await listReceipts(store)).toEqual([]);
+  rents.start((error) => expect.unreachable(String(error)));
+  clock.advance(61_000);
+  await rents.stop();
+  clock.advance(600_000);
+  const minute = START / 60_000;
+  const ids = (await listReceipts(store)).map(({ requestId }) => requestId);
+  expect(ids).toEqual([`rent/a/${minute + 1}`, `rent/a/${minute}`].slice(-ids.length));
+  expect(ids.length).toBeGreaterThan(0);
+});

@@ -49,6 +49,39 @@ it('quotes by the tariff of the configuration, tiers and all', async () => {
     expect(await run(folder, 'ledger', 'quote', 'm', ...wrong)).toMatchObject({ code: 2 });
 });
 
+it('signs a rate, prices in a currency by it, and quotes a rented share', async () => {
+  const folder = temporaryFolder();
+  const paths = await createKeystore(join(folder, 'data', 'keys'));
+  const { address } = await openKeystore(paths);
+  const tariff = {
+    version: 1,
+    name: 'euro',
+    prices: { inference: '4000000000000000', rent_s: '1000000000000000' },
+    currency: { code: 'EUR', signer: address },
+  };
+  writeFileSync(join(folder, 'tariff.json'), JSON.stringify(tariff));
+  const config = 'billing: { tariff: ./tariff.json, rate: ./rate.json }\n';
+  writeFileSync(join(folder, 'gateway.yaml'), config);
+  const quote = (...argv: string[]) => run(folder, 'ledger', 'quote', ...argv, '--json');
+  expect(await quote('m')).toMatchObject({ code: 1, out: expect.stringContaining('RATE_INVALID') });
+  const signed = await run(folder, 'ledger', 'rate', 'EUR', '12.5', '--for', '2h', '--source', 'a bank');
+  expect(signed).toMatchObject({ code: 0, out: expect.stringContaining('1 EUR = 12.5 AIMX') });
+  const quoted = await quote('m', '--count', '10');
+  expect(JSON.parse(quoted.out)).toMatchObject({ total: '0.5', currency: 'EUR', rate: '12.5' });
+  const rent = await quote('--rent', '25%', '--for', '8h');
+  expect(JSON.parse(rent.out)).toMatchObject({ rent: 25, seconds: 7200, total: '90' });
+  expect((await run(folder, 'ledger', 'quote', '--rent', '50', '--for', '1h')).out).toContain('22.5 AIMX');
+  for (const wrong of [
+    ['quote', '--rent', '101'],
+    ['quote', '--rent', '5', '--for', 'ever'],
+    ['rate', 'EUR'],
+    ['rate', 'euro', '5'],
+    ['rate', 'EUR', '0'],
+    ['rate', 'EUR', '5', '--for', '8d'],
+  ])
+    expect(await run(folder, 'ledger', ...wrong)).toMatchObject({ code: 2 });
+});
+
 it('deploys token and ledger with the device key, and says how the books stand', async () => {
   const folder = temporaryFolder();
   const chain = await startDevChain({ dir: join(folder, 'chain'), port: 0, log: recordingLog() });

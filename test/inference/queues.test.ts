@@ -186,3 +186,36 @@ test('queues are bounded by rows, by bytes and per account; a call that is alone
   expect(refused('f', 1, 'bulk')).toBe(false);
   expect(refused('pipeline/p', 500, 'pipeline')).toBe(false);
 });
+
+test('accounts that rent have their part of the machine whenever they need it, and the others have it when they do not', () => {
+  const rents = new Map([
+    ['ann', 30],
+    ['bob', 10],
+  ]);
+  const queues = new Queues({ maxWaiting: 100_000, rents });
+  const models = Object.fromEntries(['ann', 'bob', 'p', 'i'].map((name) => [name, modelOf(name, 8, 1000)]));
+  const add = (account: string, priority: Priority) => {
+    for (let n = 0; n < 2000; n++) queues.add(work(models[account]!, account, priority), 0);
+  };
+  add('ann', 'interactive');
+  add('bob', 'bulk');
+  add('p', 'pipeline');
+  add('i', 'interactive');
+  const had: Record<string, number> = {};
+  const run = (drafts: number): void => {
+    for (let n = 0; n < drafts; n++)
+      for (const [account, rows] of Object.entries(shares(queues))) had[account] = (had[account] ?? 0) + rows;
+  };
+  run(400);
+  const all = Object.values(had).reduce((sum, rows) => sum + rows, 0);
+  expect(had.ann! / all).toBeCloseTo(0.3, 1);
+  expect(had.bob! / all).toBeCloseTo(0.1, 1);
+  expect(had.ann! / had.bob!).toBeCloseTo(3, 0);
+  // Who rents nothing has what is left, by priority.
+  expect((had.p! + had.i!) / all).toBeCloseTo(0.6, 1);
+  queues.fail('X', 'gone', models.ann);
+  queues.fail('X', 'gone', models.bob);
+  for (const name of Object.keys(had)) had[name] = 0;
+  run(50);
+  expect(had.p! + had.i!).toBe(400);
+});
