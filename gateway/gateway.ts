@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import {
   BROKER_STORE_MODULE,
   createAnchorChains,
+  createAnchorChains,
   createCoapServer,
   createLedgerChain,
   createMqttDoor,
