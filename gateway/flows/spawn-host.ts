@@ -23,12 +23,7 @@ const EXPENDABLE = 'echo 800 >/proc/self/oom_score_adj 2>/dev/null; exec "$@"';
  * without end. On descriptors 3 and 4 it talks to us. It yields the processor to the data path.
  */
 export function spawnFlowsHost(heapMiB: number, home: string, user: HostUser | undefined): ChildProcess {
-  const command = [
-    process.execPath,
-    `--max-old-space-size=${heapMiB}`,
-    '--max-semi-space-size=4',
-    HOST_PROGRAM,
-  ];
+  const command = [process.execPath, `--max-old-space-size=${heapMiB}`, ...NODE_FLAGS, HOST_PROGRAM];
   const options: SpawnOptions = {
     cwd: home,
     env: environment(home),
