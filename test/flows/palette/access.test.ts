@@ -1,9 +1,14 @@
+import { writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { type AddressInfo, connect } from 'node:net';
+import { join } from 'node:path';
+import { createServer as createTlsServer, type Server as TlsServer } from 'node:tls';
 import helper from 'node-red-node-test-helper';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
+import { selfSigned } from '../../../gateway/security/certificate.ts';
 import { readLocalApi } from '../../../gateway/security/index.ts';
 import { tcpGate } from '../../support/tcp-gate.ts';
+import { temporaryFolder } from '../../support/tmp.ts';
 import { until } from '../../support/until.ts';
 import { CONFIG, gatewayNode, minute, runFlow, startGateway } from './harness.ts';
 
@@ -111,6 +116,62 @@ it('a wrong password and a wrong token are told', async () => {
       flows.statuses('seen').includes('common.status.forbidden'),
     'both to be refused',
   );
+});
+
+/** Ends TLS in front of a port. */
+async function tlsBefore(port: number, certificate: object): Promise<TlsServer> {
+  const server = createTlsServer(certificate, (near) => {
+    const far = connect(port, '127.0.0.1');
+    near.pipe(far).pipe(near);
+    for (const socket of [near, far]) socket.on('error', () => [near, far].map((one) => one.destroy()));
+  });
+  // Of clients that do not believe the certificate.
+  server.on('tlsClientError', () => undefined);
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return server;
+}
+
+it('goes over TLS, and to nobody whose certificate is not that of the authority', async () => {
+  const folder = temporaryFolder();
+  const certificate = selfSigned({ name: 'gw', hosts: ['127.0.0.1'], now: Date.now(), days: 1 });
+  writeFileSync(join(folder, 'ca.pem'), certificate.cert);
+  const servers = await Promise.all(
+    [gateway.ports.mqtt, gateway.ports.http].map((port) => tlsBefore(port, certificate)),
+  );
+  const [mqtts, https] = servers.map((server) => (server.address() as AddressInfo).port);
+  const over = (id: string, tls: string) => ({
+    id,
+    type: 'aimx-gateway',
+    mqtt: `mqtts://127.0.0.1:${mqtts}`,
+    http: `https://127.0.0.1:${https}`,
+    tls,
+  });
+  const flows = await runFlow(
+    [
+      { id: 'tab', type: 'tab' },
+      { id: 'tls', type: 'tls-config', ca: join(folder, 'ca.pem'), verifyservercert: true },
+      over('gw', 'tls'),
+      over('strict', ''),
+      node('state', 'status'),
+      node('seen', 'device', { mode: 'ask', wires: [['devices']] }),
+      node('stranger', 'status', { gateway: 'strict' }),
+      node('blind', 'device', { mode: 'watch', silent: '9', gateway: 'strict' }),
+      out(),
+      out('devices'),
+    ],
+    { ...as('flows'), strict: as('flows').gw },
+  );
+  flows.receive('seen', { payload: '' });
+  await until(() => flows.got('devices').length === 1, 'the devices');
+  await until(() => flows.statuses('state').includes('common.status.online'), 'the status');
+  await until(
+    () =>
+      flows.statuses('stranger').includes('common.status.disconnected') &&
+      flows.statuses('blind').includes('common.status.unreachable'),
+    'the certificate to be refused',
+  );
+  await helper.unload();
+  for (const server of servers) server.close();
 });
 
 it('a question is answered once although the connection broke after it was taken', async () => {

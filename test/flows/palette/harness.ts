@@ -92,7 +92,8 @@ export async function runFlow(flow: object[], credentials: object = {}): Promise
   const registers = TYPES.map(
     (type) => (require(join(PALETTE, `dist/nodes/${type}.js`)) as { default: never }).default,
   );
-  await helper.load(registers, flow, credentials);
+  const tls = require('@node-red/nodes/core/network/05-tls.js') as never;
+  await helper.load([...registers, tls], flow, credentials);
   const got = new Map<string, Message[]>();
   for (const { id, type } of flow as { id: string; type: string }[]) {
     if (type !== 'helper') continue;
