@@ -2,7 +2,6 @@ import { join } from 'node:path';
 import {
   BROKER_STORE_MODULE,
   createAnchorChains,
-  createAnchorChains,
   createCoapServer,
   createLedgerChain,
   createMqttDoor,
