@@ -152,7 +152,7 @@ describe.skipIf(CHROMIUM === undefined)('a person with a browser', { timeout: 60
       await page.emulateMedia({ colorScheme: 'light' });
       await go(address.replaceAll('machine-temperature', 'temperature'));
       await page.locator('h1').waitFor();
-      await page.waitForFunction(() => document.querySelector('.loading') === null);
+      await page.locator('.loading').first().waitFor({ state: 'detached' });
       const tell = (scheme: string, list: readonly Violation[]): void => {
         for (const { id, at } of list) found.push(`${address} ${scheme}: ${id} at ${at.join(' | ')}`);
       };

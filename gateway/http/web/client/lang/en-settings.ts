@@ -54,7 +54,7 @@ export const enSettings = {
   'setup.admin.title': 'Who may log in',
   'setup.links.title': 'Where data goes, and who is billed',
   'setup.name': 'Name of the gateway',
-  'setup.name.hint': 'Letters, digits, - and _. It stands in every record it sends.',
+  'setup.name.hint': 'Lower-case letters, digits, - and _. It stands in every record it sends.',
   'setup.latitude': 'Latitude (optional)',
   'setup.longitude': 'Longitude (optional)',
   'setup.wifi': 'Wireless network',

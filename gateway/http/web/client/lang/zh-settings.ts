@@ -55,7 +55,7 @@ export const zhSettings: { readonly [key in keyof typeof enSettings]: string } =
   'setup.admin.title': '谁可以登录',
   'setup.links.title': '数据去向与计费',
   'setup.name': '网关名称',
-  'setup.name.hint': '字母、数字、- 和 _。它会出现在发送的每条记录中。',
+  'setup.name.hint': '小写字母、数字、- 和 _。它会出现在发送的每条记录中。',
   'setup.latitude': '纬度（可选）',
   'setup.longitude': '经度（可选）',
   'setup.wifi': '无线网络',

@@ -100,7 +100,7 @@ function forecastOf({ forecast, backlog }: SinkDetail): { value: string; note?: 
   if (forecast.state === 'empty' || backlog === 0) return { value: t('upstream.empty') };
   if (forecast.state === 'draining' && forecast.emptyAt !== null)
     return {
-      value: duration(forecast.emptyAt - now),
+      value: t('upstream.drained-in', { time: duration(forecast.emptyAt - now) }),
       note: t('upstream.drained-at', { time: clockTime(forecast.emptyAt) }),
     };
   if (forecast.state === 'growing')

@@ -33,7 +33,7 @@ export function chartOptions({ lines, marks, height, width, overTime, point }: P
     cursor: { drag: { setScale: false }, points: { size: 7 } },
     scales: { x: { time: overTime }, y: { range: roomy } },
     axes: [
-      { ...axis(), size: 28, ...(overTime ? { values: timesOf, space: 84 } : {}) },
+      { ...axis(), size: 28, ...(overTime ? { values: timesOf, space: 68 } : {}) },
       { ...axis(), size: 56, space: 34, values: (_plot, splits) => splits.map((value) => measure(value)) },
     ],
     series: [
