@@ -10,7 +10,7 @@ import { flowFindings } from './doctor/flows.ts';
 import { machineFindings } from './doctor/machine.ts';
 import { portFindings } from './doctor/ports.ts';
 import { reachFindings } from './doctor/reach.ts';
-import { runtimeFindings } from './doctor/runtimes.ts';
+import { type RuntimeProblem, runtimeFindings } from './doctor/runtimes.ts';
 import { installedModels } from './installed-models.ts';
 import type { Style } from './ui/style.ts';
 
@@ -26,8 +26,9 @@ something must be mended.`,
     const findings: Finding[] = [];
     const { config, finding } = await configuration(context);
     findings.push(finding);
-    if (config) findings.push(...(await everything(config, context)));
-    findings.push(...(await runtimeFindings(config)));
+    let idle: RuntimeProblem | undefined;
+    if (config) findings.push(...(await everything(config, context, (problem) => (idle ??= problem))));
+    findings.push(...(await runtimeFindings(config, idle)));
     const failed = findings.some(({ state }) => state === 'bad');
     context.print({ ok: !failed, findings }, () => findingsText(findings, context.ui.style));
     return failed ? 1 : 0;
@@ -59,14 +60,18 @@ async function configuration(
   }
 }
 
-async function everything(config: Config, context: CommandContext): Promise<Finding[]> {
+async function everything(
+  config: Config,
+  context: CommandContext,
+  idle: (problem: RuntimeProblem) => void,
+): Promise<Finding[]> {
   const local = readLocalApi(config.gateway.dataDir);
   const reach = reachFindings(config);
   return [
     await running(config, context),
     ...(await portFindings(config, local?.pid)),
     ...(await machineFindings(config, local !== undefined)),
-    ...(await modelFindings(config, context)),
+    ...(await modelFindings(config, context, idle)),
     ...flowFindings(config),
     ...(await reach),
   ];
@@ -86,7 +91,12 @@ async function running(config: Config, context: CommandContext): Promise<Finding
   }
 }
 
-async function modelFindings(config: Config, context: CommandContext): Promise<Finding[]> {
+/** @param idle called with what is wrong when it is not a bundle but onnxruntime's providers that do not start */
+async function modelFindings(
+  config: Config,
+  context: CommandContext,
+  idle: (problem: RuntimeProblem) => void,
+): Promise<Finding[]> {
   const [{ verifyModels }, { trustOf }] = await Promise.all([
     import('./models/verify.ts'),
     import('./models/shared.ts'),
@@ -98,11 +108,13 @@ async function modelFindings(config: Config, context: CommandContext): Promise<F
     (model, share) => progress.update(100 * share, model),
   );
   progress.end();
-  return verdicts.map(({ model, folder, samples, problem }) =>
-    problem === null
-      ? ok(`model ${model}`, `checksum and ${samples} golden samples are right`)
-      : bad(`model ${model}`, problem, `put ${folder} right, then: aimx-gateway models verify ${model}`),
-  );
+  return verdicts.map(({ model, folder, samples, problem, fix, runtime }) => {
+    if (problem === null) return ok(`model ${model}`, `checksum and ${samples} golden samples are right`);
+    const again = `then: aimx-gateway models verify ${model}`;
+    if (!runtime || fix === null) return bad(`model ${model}`, problem, `put ${folder} right, ${again}`);
+    if (problem.includes('onnxruntime')) idle({ problem, fix });
+    return bad(`model ${model}`, problem, fix);
+  });
 }
 
 function findingsText(findings: readonly Finding[], style: Style): string {

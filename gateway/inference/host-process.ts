@@ -259,12 +259,13 @@ export class HostProcess {
 
 /** The coded error in the body of a FAILED reply. */
 export function hostError(frame: Uint8Array): GatewayError {
-  const { code, message, received } = jsonBody(frame) as {
+  const { code, message, received, fix } = jsonBody(frame) as {
     code: ErrorCode;
     message: string;
     received?: unknown;
+    fix?: string;
   };
-  return new GatewayError(code, message, { received });
+  return new GatewayError(code, message, { received, ...(fix === undefined ? {} : { fix }) });
 }
 
 function every(clock: Clock, ms: number, task: () => void): () => void {

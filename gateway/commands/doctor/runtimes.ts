@@ -3,17 +3,29 @@ import type { Config } from '../../config/schema.ts';
 import { asGatewayError } from '../../errors.ts';
 import { bad, type Finding, ok, skip, warn } from './finding.ts';
 
-/** Node.js and what runs models: which library is active, and why. */
-export async function runtimeFindings(config: Config | undefined): Promise<Finding[]> {
+/** What a model ran into that is not its own fault. */
+export interface RuntimeProblem {
+  readonly problem: string;
+  readonly fix: string;
+}
+
+/**
+ * Node.js and what runs models: which library is active, and why.
+ * @param idle what models met whose providers the library was built with and cannot start
+ */
+export async function runtimeFindings(
+  config: Config | undefined,
+  idle: RuntimeProblem | undefined,
+): Promise<Finding[]> {
   return [
     ok('node', `${process.version} on ${process.platform} ${process.arch}`),
-    await onnx(config?.models.onnx.providers ?? ['cpu']),
+    await onnx(config?.models.onnx.providers ?? ['cpu'], idle),
     await tensorflow(),
     await pictures(),
   ];
 }
 
-async function onnx(providers: readonly string[]): Promise<Finding> {
+async function onnx(providers: readonly string[], idle: RuntimeProblem | undefined): Promise<Finding> {
   // Creating a session would tell its maker otherwise.
   process.env.ORT_DISABLE_TELEMETRY = '1';
   const version = versionOf('onnxruntime-node');
@@ -25,7 +37,8 @@ async function onnx(providers: readonly string[]): Promise<Finding> {
     );
     const text = `${version}, providers: ${built.join(', ')}; in use: ${providers.join(', ')}`;
     const absent = providers.filter((name) => !backends.some((backend) => backend.name === name));
-    if (absent.length === 0) return ok('onnxruntime', text);
+    if (absent.length === 0)
+      return idle ? bad('onnxruntime', `${text}; ${idle.problem}`, idle.fix) : ok('onnxruntime', text);
     return bad(
       'onnxruntime',
       `${text}; this build lacks ${absent.join(', ')}, so ONNX models are refused`,

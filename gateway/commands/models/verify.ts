@@ -17,6 +17,9 @@ export interface ModelVerdict {
   /** How it is signed, in words; null when it failed before. */
   readonly signature: string | null;
   readonly problem: string | null;
+  /** What mends it, and whether that is not the bundle but what runs it. */
+  readonly fix: string | null;
+  readonly runtime: boolean;
 }
 
 export const verify: Subcommand = async (context, words) => {
@@ -60,7 +63,7 @@ export async function verifyModels(
   const verdicts: ModelVerdict[] = [];
   if (only === undefined) {
     for (const { folder, error } of broken)
-      verdicts.push({ model: '?', folder, ok: false, samples: 0, signature: null, problem: error.message });
+      verdicts.push({ model: '?', folder, ...failed(error), signature: null });
   }
   for (const [index, bundle] of bundles.entries()) {
     const { folder, manifest } = bundle;
@@ -72,11 +75,24 @@ export async function verifyModels(
       const found = await trust.check(bundle);
       signature = 'reason' in found ? found.reason : `${found.form}, by ${found.key}`;
       const { samples } = await verifyBundle(folder, { ...optionsOf(signal), runtimes });
-      verdicts.push({ model, folder, ok: true, samples, signature, problem: null });
+      verdicts.push({
+        model,
+        folder,
+        ok: true,
+        samples,
+        signature,
+        problem: null,
+        fix: null,
+        runtime: false,
+      });
     } catch (error) {
-      const problem = asGatewayError(error).message;
-      verdicts.push({ model, folder, ok: false, samples: 0, signature, problem });
+      verdicts.push({ model, folder, ...failed(error), signature });
     }
   }
   return verdicts;
+}
+
+function failed(error: unknown): Pick<ModelVerdict, 'ok' | 'samples' | 'problem' | 'fix' | 'runtime'> {
+  const { code, message, fix } = asGatewayError(error);
+  return { ok: false, samples: 0, problem: message, fix, runtime: code === 'MODEL_RUNTIME' };
 }
