@@ -28,12 +28,23 @@ async function start(): Promise<void> {
 /** Asks what there is to talk to and who is logged in before anything is shown, and again until it answers. */
 async function begin(): Promise<void> {
   try {
-    const stands = await get<SetupView>('/api/v1/setup');
-    if (stands.state !== 'done') setup.set(stands);
+    const stands = await firstRun();
+    if (stands) setup.set(stands);
     else session.set(await get<Session>('/api/v1/session'));
   } catch (error) {
     if (error instanceof ApiError && error.status === 401) session.set(null);
     else setTimeout(() => void begin(), RETRY_MS);
+  }
+}
+
+/** Where the first run stands; undefined when it is over, or there never is one. */
+async function firstRun(): Promise<SetupView | undefined> {
+  try {
+    const stands = await get<SetupView>('/api/v1/setup');
+    return stands.state === 'done' ? undefined : stands;
+  } catch (error) {
+    if (error instanceof ApiError && error.status === 404) return undefined;
+    throw error;
   }
 }
 
