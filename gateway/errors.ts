@@ -159,8 +159,8 @@ export const ERROR_CODES = {
   DEVCHAIN_START:
     'Look at the output in the message; free the port or remove the chain folder to begin anew.',
   CHAIN_NODE: 'Check the address of the node and which chain it serves.',
-  CHAIN_REFUSED:
-    'The contract or the node says why: a newer entry is there already, the balance is too low, a text is too long …',
+  CHAIN_REFUSED: 'Mend what the contract or the node names, such as the balance, then try again.',
+  GATEWAY_NOT_READY: 'Take the next gateway of the list.',
   CHAIN_DEPLOY: 'Check rpcUrl, the balance of the deploying account and the chain id.',
   // payers
   PAYER_BOOKS: 'Check the path of the books, or restore them from a backup.',

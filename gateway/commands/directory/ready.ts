@@ -1,4 +1,5 @@
 import type { NearGateway } from '../../directory/nearest.ts';
+import { GatewayError } from '../../errors.ts';
 
 const ANSWER_WITHIN_MS = 3_000;
 
@@ -13,8 +14,10 @@ export async function askReady({ listing }: NearGateway, model: string | undefin
     : 'health/ready';
   const url = new URL(`v2/${of}`, listing.endpoint.endsWith('/') ? listing.endpoint : `${listing.endpoint}/`);
   // An entry is what a stranger wrote: only the web is asked.
-  if (url.protocol !== 'http:' && url.protocol !== 'https:') throw new Error(`${url.protocol} is not asked`);
+  if (url.protocol !== 'http:' && url.protocol !== 'https:') throw notReady(`${url.protocol} is not asked`);
   const response = await fetch(url, { signal: AbortSignal.timeout(ANSWER_WITHIN_MS), redirect: 'error' });
   await response.body?.cancel();
-  if (response.status !== 200) throw new Error(`HTTP ${response.status}`);
+  if (response.status !== 200) throw notReady(`HTTP ${response.status}`);
 }
+
+const notReady = (reason: string): GatewayError => new GatewayError('GATEWAY_NOT_READY', reason);
