@@ -25,10 +25,20 @@ export function createMqttLink(options: MqttLinkOptions): PayerLink {
   let onNews: (news: LinkNews) => void = () => {};
   let connecting: Promise<MqttClient> | undefined;
 
+  /** Ceilings and acknowledgements that the gateway finds false come back to the client's own topic. */
+  const tellRefusal = (document: unknown): void => {
+    if (typeof document !== 'object' || document === null) return;
+    const { channel, kind, error } = document as Record<string, unknown>;
+    if (typeof channel !== 'string' || typeof error !== 'object' || error === null) return;
+    const { code, message } = error as { code?: unknown; message?: unknown };
+    onNews({ kind: 'refused', channel, reason: `${String(kind)}: ${String(code)}, ${String(message)}` });
+  };
+
   const onMessage = (topic: string, payload: Buffer): void => {
     if (topic === replies) {
       const reply = readReply(payload);
       if (reply) waiting.get(reply.id)?.(reply.reply);
+      else tellRefusal(parse(payload));
       return;
     }
     const [, channel, kind] = NEWS.exec(topic) ?? [];

@@ -35,7 +35,7 @@ init makes the keys and prints the wallet's address: send it AIMX, and some of t
 tariff, makes a channel with it and pays the deposit in; --permit and --approve choose how the token is told, by default what it can do.
 run sends the requests of FILE, or of standard input, one JSON document a line as for POST /v2/models/MODEL/infer, prints the answers one a
 line, checks each receipt, acknowledges and raises the ceiling in time. --window N (default 100) is how many inferences the gateway may be
-ahead; --concurrency, --patience 60s. With --keep it sends nothing and keeps channels in order for other clients until it is stopped.
+ahead; --concurrency, --patience 60s. --top-up AMOUNT fills the escrow again when less than that window is left, as far as limits allow. With --keep it sends nothing and keeps channels in order for other clients until it is stopped.
 status reads the books alone; --chain looks at the ledger too.
 limits shows what may be signed, or sets it: an amount of AIMX, or none. --for-model limits what receipts of a model may cost.
 resume goes on with a channel that was stopped because of a false receipt: everything that was not checked is asked for again.
@@ -49,7 +49,14 @@ CHANNEL is the beginning of a channel's id; it can be left out where there is on
     ...{ provider: TEXT, device: TEXT, ledger: TEXT, token: TEXT, 'chain-id': TEXT, confirmations: TEXT },
     ...{ permit: FLAG, approve: FLAG, chain: FLAG, keep: FLAG, accept: FLAG, 'no-wait': FLAG },
     ...{ 'token-file': TEXT, user: TEXT, 'password-file': TEXT, 'passphrase-file': TEXT, client: TEXT },
-    ...{ window: TEXT, 'valid-for': TEXT, concurrency: TEXT, patience: TEXT, 'max-fee-gwei': TEXT },
+    ...{
+      'top-up': TEXT,
+      window: TEXT,
+      'valid-for': TEXT,
+      concurrency: TEXT,
+      patience: TEXT,
+      'max-fee-gwei': TEXT,
+    },
     ...{ 'withdraw-delay': TEXT, 'dispute-window': TEXT, 'settle-every': TEXT, 'watch-every': TEXT },
     ...{ 'per-hour': TEXT, total: TEXT, 'for-gateway': TEXT, 'for-model': TEXT },
   },

@@ -11,6 +11,7 @@ import { asGatewayError, GatewayError } from '../errors.ts';
 import type { Signer } from '../ports/chain.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { LinkAnswer, LinkReply, PayerLink } from '../ports/payer-link.ts';
+import { type Asked, mayBeSentAgain, receiptIn } from './answers.ts';
 import type { Books } from './books/books.ts';
 import { noteIncident, readChannel } from './books/channels.ts';
 import { readLimits, spentOn } from './books/limits-table.ts';
@@ -60,21 +61,6 @@ const VALID_FOR_MS = 3 * 24 * 3_600_000;
 /** Receipts asked for at a time, and how often in a row. */
 const PAGE = 256;
 const MAX_PAGES = 64;
-
-/** Answers after which the same request may be sent again: it was not computed. */
-const AGAIN: ReadonlySet<string> = new Set([
-  ...['QUEUE_FULL', 'STORE_BUSY', 'STORE_FULL', 'STORE_IO', 'STORE_CLOSED', 'STOPPING'],
-  ...['MODEL_HOST', 'REMOTE_UNAVAILABLE', 'THROTTLED', 'RATE_EXPIRED'],
-]);
-/** The gateway did not take the request because of its channel: it was not computed either. */
-const ofChannel = (code: string): boolean => code.startsWith('CHANNEL_');
-
-export type Asked =
-  | { readonly kind: 'answered'; readonly id: string; readonly reply: LinkReply }
-  /** The terminal answer was an error. */
-  | { readonly kind: 'failed'; readonly id: string; readonly code: string; readonly message: string }
-  /** Not now: send it again later, it is in the books. */
-  | { readonly kind: 'later'; readonly id: string; readonly code: string; readonly message: string };
 
 export class Desk {
   readonly #parts: DeskParts;
@@ -135,7 +121,7 @@ export class Desk {
       this.#take(id, answer.value, clock.monotonic() - begun);
       return { kind: 'answered', id, reply: answer.value };
     }
-    if (AGAIN.has(error.code) || ofChannel(error.code)) return { kind: 'later', id, ...error };
+    if (mayBeSentAgain(error.code)) return { kind: 'later', id, ...error };
     noteAnswer(this.#parts.books, this.#parts.channel, id, { failed: error.code }, clock.now());
     return { kind: 'failed', id, ...error };
   }
@@ -257,20 +243,5 @@ export class Desk {
       const { ceiling, cumulative } = readChannel(books, channel);
       if (ceiling <= cumulative || code === 'PAYER_REFUSED') throw error;
     }
-  }
-}
-
-/** The receipt in an answer; undefined where there is none or the answer is no JSON. */
-function receiptIn(body: Uint8Array, headerBytes: number = body.length): unknown {
-  try {
-    const answer: unknown = JSON.parse(
-      Buffer.from(body.buffer, body.byteOffset, headerBytes).toString('utf8'),
-    );
-    const receipt =
-      typeof answer === 'object' && answer !== null && 'receipt' in answer ? answer.receipt : undefined;
-    // Without a channel, a receipt only names where the use is counted.
-    return typeof receipt === 'object' && receipt !== null && 'channelId' in receipt ? receipt : undefined;
-  } catch {
-    return undefined;
   }
 }

@@ -5,6 +5,7 @@
 
 export type { Escrow, EscrowTerms, EscrowView } from '../ports/escrow.ts';
 export type { LinkAnswer, LinkReply, PayerLink } from '../ports/payer-link.ts';
+export type { Asked } from './answers.ts';
 export { Books } from './books/books.ts';
 export {
   clearRefusal,
@@ -28,7 +29,7 @@ export {
   type Standing,
 } from './check/receipt.ts';
 export type { RefusalCode, Refused } from './check/refusal.ts';
-export { type Asked, Desk, type DeskOptions, type DeskParts } from './desk.ts';
+export { Desk, type DeskOptions, type DeskParts } from './desk.ts';
 export { advance, receive, receiveHead } from './intake.ts';
 export { Keeper, type KeeperParts } from './keeper.ts';
 export type { Limit, LimitScope } from './limits.ts';

@@ -2,16 +2,18 @@ import { toHex } from '../billing/formats/bytes.ts';
 import { asGatewayError } from '../errors.ts';
 import type { Signer } from '../ports/chain.ts';
 import type { Clock } from '../ports/clock.ts';
-import type { Escrow } from '../ports/escrow.ts';
+import type { Escrow, EscrowView } from '../ports/escrow.ts';
 import type { Log } from '../ports/log.ts';
 import type { PayerLink } from '../ports/payer-link.ts';
 import type { Books } from './books/books.ts';
 import { type PayerChannel, readChannel } from './books/channels.ts';
 import { DEFAULT_RETENTION, prune, type Retention } from './books/retention.ts';
 import { paymentRound } from './chain/payments.ts';
+import { topUp } from './chain/top-up.ts';
 import { watchChannel } from './chain/watch.ts';
 import type { Desk } from './desk.ts';
 import { LEFT_TO_OWNER } from './requests.ts';
+import { windowOf } from './window.ts';
 
 export interface KeeperParts {
   readonly books: Books;
@@ -25,6 +27,8 @@ export interface KeeperParts {
   readonly maxFee: bigint;
   readonly clock: Clock;
   readonly log: Log;
+  /** Fills the escrow again by this much when less than a window is left; absent: the owner does it. */
+  readonly topUp?: { readonly amount: bigint; readonly window: number };
   readonly retention?: Retention;
   /** How often channels are settled with the gateway, and looked at on the chain, ms. */
   readonly settleEvery?: number;
@@ -56,10 +60,11 @@ export class Keeper {
     const { link, desks, settleEvery = SETTLE_MS, watchEvery = WATCH_MS } = this.#parts;
     const listened = await link?.listen?.(
       desks.map(({ channel }) => toHex(channel)),
-      ({ kind, channel, document }) => {
-        const desk = desks.find((one) => toHex(one.channel) === channel);
-        if (kind === 'head') desk?.takeHead(document);
-        else desk?.takeState(document);
+      (news) => {
+        const desk = desks.find((one) => toHex(one.channel) === news.channel);
+        if (news.kind === 'head') desk?.takeHead(news.document);
+        else if (news.kind === 'state') desk?.takeState(news.document);
+        else this.#say(`refused ${news.channel}`, `the gateway does not take the ${news.reason}`);
       },
     );
     if (listened && !listened.ok) this.#say('link', `news of channels cannot be had: ${listened.reason}`);
@@ -104,6 +109,7 @@ export class Keeper {
       else if (watched.value.claim === 'challenged' || watched.value.claim === 'unrefuted')
         log.warn({ channel: toHex(channel), claim: watched.value.claim }, 'payer: a claim waits');
       else this.#said.delete(name);
+      if (watched.ok && wallet) await this.#topUp(escrow, wallet, channel, watched.value.view);
     }
     if (!wallet) return;
     for (const escrow of escrows) {
@@ -112,12 +118,24 @@ export class Keeper {
     }
   }
 
+  async #topUp(escrow: Escrow, wallet: Signer, channel: Uint8Array, view: EscrowView): Promise<void> {
+    const { books, clock, log } = this.#parts;
+    if (!this.#parts.topUp) return;
+    const { amount, window } = this.#parts.topUp;
+    const parts = { books, escrow, wallet, now: () => clock.now() };
+    await this.#guarded(toHex(channel), async () => {
+      const below = windowOf(books, channel, window, clock.now());
+      if (await topUp(parts, channel, view, { amount, below }))
+        log.info({ channel: toHex(channel) }, 'payer: the escrow is filled');
+    });
+  }
+
   async #guarded(name: string, work: () => Promise<void>): Promise<void> {
     try {
       await work();
     } catch (error) {
       const { code, message } = asGatewayError(error);
-      if (!LEFT_TO_OWNER.has(code)) throw error;
+      if (!LEFT_TO_OWNER.has(code) && code !== 'PAYER_CHAIN') throw error;
       this.#say(name, message);
     }
   }

@@ -1,8 +1,9 @@
 import { asGatewayError, GatewayError } from '../errors.ts';
 import type { Clock } from '../ports/clock.ts';
 import { Backoff } from '../system/backoff.ts';
+import type { Asked } from './answers.ts';
 import type { OpenRequest } from './books/requests.ts';
-import type { Asked, Desk } from './desk.ts';
+import type { Desk } from './desk.ts';
 
 /** Sends requests of a channel until each has its one terminal answer, several at a time. */
 

@@ -22,7 +22,9 @@ export interface LinkReply {
 /** What comes from the gateway without being asked for: heads, states of channels. */
 export type LinkNews =
   | { readonly kind: 'head'; readonly channel: string; readonly document: unknown }
-  | { readonly kind: 'state'; readonly channel: string; readonly document: unknown };
+  | { readonly kind: 'state'; readonly channel: string; readonly document: unknown }
+  /** A document that was handed over was not taken. */
+  | { readonly kind: 'refused'; readonly channel: string; readonly reason: string };
 
 export interface PayerLink {
   /** For people: `http://127.0.0.1:8080`. */

@@ -8,6 +8,7 @@ import { deviceSigner } from '../../gateway/billing/keys/device-key.ts';
 import { addChannel } from '../../gateway/payer/books/channels.ts';
 import { findPayment, openPayments, transactionsOf } from '../../gateway/payer/books/payments.ts';
 import { addHead } from '../../gateway/payer/books/receipts.ts';
+import { topUp } from '../../gateway/payer/chain/top-up.ts';
 import {
   Books,
   listIncidents,
@@ -15,6 +16,7 @@ import {
   planDeposit,
   planPayment,
   readChannel,
+  setLimit,
   watchChannel,
 } from '../../gateway/payer/index.ts';
 import { sharedChain, type TestChain, testChain } from '../contracts-evm/chain.ts';
@@ -60,7 +62,7 @@ async function world(chain: TestChain) {
 }
 
 describe('on a chain', () => {
-  const chain = sharedChain('ethereumjs');
+  const chain = sharedChain(anvilBinary() ? 'anvil' : 'ethereumjs');
 
   test('a deposit is made once, with a permit or an approval, also by a payer that forgot that it was sent', async () => {
     const p = await world(chain());
@@ -79,6 +81,24 @@ describe('on a chain', () => {
     await paymentRound(p.parts());
     expect(await p.balance()).toBe(570n);
     expect(readChannel(p.books(), p.id)).toMatchObject({ balance: 570n, paid: 0n });
+  });
+
+  test('an escrow that runs out is filled, within limits and once at a time', async () => {
+    const p = await world(chain());
+    await planDeposit(p.parts(), p.id, 100n);
+    await p.pay();
+    const fill = async (): Promise<boolean> => {
+      const looked = await p.escrow.look(p.id, p.w.terms);
+      if (!looked.ok) throw new Error(looked.reason);
+      return await topUp(p.parts(), p.id, looked.value, { amount: 60n, below: 150n });
+    };
+    setLimit(p.books(), 'total', '', 0n);
+    expect(await fill()).toBe(false);
+    setLimit(p.books(), 'total', '', 1000n);
+    expect([await fill(), await fill()]).toEqual([true, false]);
+    await p.pay();
+    expect(await fill()).toBe(false);
+    expect(await p.balance()).toBe(160n);
   });
 
   test('a payment that cannot work costs no gas and is told', async () => {

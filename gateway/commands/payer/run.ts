@@ -13,6 +13,7 @@ import { createLog } from '../../system/log.ts';
 import type { CommandContext, ExitCode } from '../command.ts';
 import type { Subcommand } from '../subcommands.ts';
 import {
+  amountOf,
   chooseChannel,
   durationOption,
   escrowOf,
@@ -55,6 +56,7 @@ export const run: Subcommand = (context, words) =>
       ...(mqtt ? { link: mqtt } : {}),
       ...optional('settleEvery', durationOption(context, 'settle-every')),
       ...optional('watchEvery', durationOption(context, 'watch-every')),
+      ...topUpOf(context),
       escrowOf: (channel) => cachedEscrow(context, books, escrows, channel),
       log: createLog({ level: 'warn', stream: process.stderr }),
     });
@@ -72,6 +74,12 @@ export const run: Subcommand = (context, words) =>
       for (const escrow of escrows.values()) escrow.close();
     }
   });
+
+const topUpOf = (context: CommandContext) => {
+  const text = context.option('top-up');
+  if (text === undefined) return {};
+  return { topUp: { amount: amountOf('--top-up', text), window: wholeOption(context, 'window', 100) } };
+};
 
 interface DeskSetting {
   readonly books: Books;

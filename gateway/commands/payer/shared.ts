@@ -94,7 +94,9 @@ export function mqttLink(context: CommandContext, session: Signer): PayerLink | 
   return createMqttLink({
     url,
     // The same for each run, so that answers that came in between are there.
-    clientId: context.option('client') ?? `payer-${session.address.slice(2, 14)}`,
+    clientId:
+      context.option('client') ??
+      `payer-${session.address.slice(2, 14)}${context.flag('keep') ? '-keep' : ''}`,
     ...(username === undefined ? {} : { username }),
     ...(password === undefined ? {} : { password }),
   });

@@ -28,6 +28,11 @@ export interface PaymentsOptions {
   readonly maxFee: bigint;
 }
 
+/** A challenge may cost so much more a gas than other payments. */
+const URGENT = 10n;
+
+const isChallenge = ({ action }: Payment): boolean => action.kind === 'challenge';
+
 /** How long a transaction may wait before it is replaced by one that pays more, ms. */
 const STUCK_MS = 60_000;
 
@@ -44,6 +49,8 @@ export async function paymentRound(options: PaymentsOptions): Promise<Round> {
     const { chainId, ledger } = readChannel(books, channel);
     return chainId === options.escrow.chainId && ledger === options.escrow.ledger;
   });
+  // A dispute ends: nothing that waits may stand in a challenge's way.
+  open.sort((a, b) => Number(isChallenge(b)) - Number(isChallenge(a)) || a.id - b.id);
   let waits: Round | undefined;
   for (const payment of open) {
     const step = await stepOf(options, payment, waits !== undefined);
@@ -123,13 +130,14 @@ async function signAndSend(
   replaced: PaymentTransaction | undefined,
 ): Promise<Round> {
   const { books, escrow, wallet, now } = options;
+  const cap = options.maxFee * (isChallenge(payment) ? URGENT : 1n);
   let tip = raised(view.tip, replaced?.tip);
   const wanted = raised(view.baseFee * 2n + view.tip, replaced?.maxFee);
-  if (wanted > options.maxFee && view.baseFee + tip > options.maxFee) {
-    const why = `a gas costs ${view.baseFee + tip} wei now, more than the ${options.maxFee} allowed`;
+  if (wanted > cap && view.baseFee + tip > cap) {
+    const why = `a gas costs ${view.baseFee + tip} wei now, more than the ${cap} allowed`;
     return { kind: 'waits', payment, why };
   }
-  const maxFee = wanted < options.maxFee || replaced ? wanted : options.maxFee;
+  const maxFee = wanted < cap || replaced ? wanted : cap;
   const nonce = replaced?.nonce ?? view.nonce;
   if (tip > maxFee) tip = maxFee;
   const terms = { nonce, maxFee, tip };

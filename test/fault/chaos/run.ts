@@ -45,12 +45,19 @@ interface ChannelDocument {
   readonly acknowledged: { readonly seq: string; readonly cumulative: string } | null;
 }
 
+export interface ChaosOptions {
+  readonly seed: number;
+  readonly mqtt: boolean;
+  readonly topUp: boolean;
+}
+
 /** One run: who takes part, what goes wrong, and what must be true in the end. */
 export class ChaosRun {
   readonly problems: string[] = [];
   readonly #folder: string;
   readonly #random: () => number;
   readonly #mqtt: boolean;
+  readonly #topUp: boolean;
   readonly #faults = new Map<string, number>();
   /** Answers by request, as they were printed. */
   readonly #answers = new Map<string, Set<string>>();
@@ -61,17 +68,17 @@ export class ChaosRun {
   #gateway: GatewayProcess | undefined;
   #payer!: PayerProcess;
   #gates!: { readonly door: TcpGate; readonly payerChain: TcpGate; readonly gatewayChain: TcpGate };
-  #deposits = 0;
   #deposit: Promise<unknown> | undefined;
   #drySince: number | undefined;
   #mined = 0;
   #asking = true;
   #filling = true;
 
-  constructor(folder: string, { seed, mqtt }: { readonly seed: number; readonly mqtt: boolean }) {
+  constructor(folder: string, { seed, mqtt, topUp }: ChaosOptions) {
     this.#folder = folder;
     this.#random = randomFrom(seed);
     this.#mqtt = mqtt;
+    this.#topUp = topUp;
   }
 
   async start(): Promise<void> {
@@ -121,6 +128,7 @@ export class ChaosRun {
     const words = ['run', 'room-comfort', '-', ...this.#dir(), ...this.#rpc(), '--patience', '1h'];
     words.push(...(this.#mqtt ? ['--mqtt', door] : ['--gateway', door]));
     words.push('--settle-every', '300ms', '--watch-every', '1s', '--window', '30', '--concurrency', '6');
+    if (this.#topUp) words.push('--top-up', DEPOSIT);
     this.#payer = new PayerProcess(this.#folder, words, (line) => this.#onAnswer(line));
     this.#payer.start();
   }
@@ -196,13 +204,12 @@ export class ChaosRun {
 
   /** Fills the escrow once it has been dry for a while; the command that does it may be killed too. */
   #fill(): void {
-    if (!this.#filling) return;
+    if (!this.#filling || this.#topUp) return;
     const { balance, cumulative, unpaid } = this.#books();
     const dry = balance - cumulative < 10n ** 15n && unpaid === 0;
     this.#drySince = dry ? (this.#drySince ?? performance.now()) : undefined;
     if (this.#drySince === undefined || performance.now() - this.#drySince < 2000 || this.#deposit) return;
     this.#count('escrow dry');
-    this.#deposits++;
     const kill = this.#random() < 0.4 ? 300 + Math.floor(this.#random() * 1200) : 30_000;
     const how = this.#random() < 0.5 ? '--approve' : '--permit';
     const words = ['payer', 'deposit', DEPOSIT, ...this.#dir(), ...this.#rpc(), how];
@@ -343,7 +350,7 @@ export class ChaosRun {
     return [
       `faults: ${faults}; ${this.#chain.blocks} blocks`,
       `${this.#asked.size} requests, ${this.#late.size} too late, the others answered once and billed once: ${books.cumulative} wei on all sides`,
-      `${books.deposited} wei deposited in ${this.#deposits + 1} deposits, ${left} wei taken back`,
+      `${books.deposited} wei deposited, ${left} wei taken back`,
     ];
   }
 
