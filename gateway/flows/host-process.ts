@@ -4,6 +4,7 @@ import { LineReader, line } from '../../flows/host/lines.ts';
 import type { Beat, FromHost, NodeName, Start, ToHost } from '../../flows/host/protocol.ts';
 import type { Clock } from '../ports/clock.ts';
 import { paced } from './paced.ts';
+import { yieldProcessor } from './spawn-host.ts';
 
 /** Why a host is gone. `hung`: it gave no turn to its main thread. `memory`: it had all it may have. */
 export interface HostEnd {
@@ -135,6 +136,7 @@ export class HostProcess {
     switch (message.kind) {
       case 'ready':
         this.#ready = true;
+        if (this.#child.pid !== undefined) yieldProcessor(this.#child.pid);
         this.#stalls = 0;
         this.#heardAt = this.#clock.monotonic();
         this.#listener.ready(message.version);

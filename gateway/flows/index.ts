@@ -33,12 +33,13 @@ export class Flows {
   readonly #log: Log;
   readonly #vault: FlowVault;
   readonly #supervisor: Supervisor;
-  readonly #proxy = new FlowsProxy();
+  readonly #proxy: FlowsProxy;
   #missing = false;
 
   constructor(parts: FlowsParts) {
     this.#log = parts.log.child('flows');
     this.#parts = { ...parts, log: this.#log };
+    this.#proxy = new FlowsProxy(parts.config.palette.install);
     this.#vault = new FlowVault({ ...this.#parts, limits: parts.config.snapshots });
     this.#supervisor = new Supervisor({ ...this.#parts, vault: this.#vault });
   }

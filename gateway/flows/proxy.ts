@@ -39,10 +39,18 @@ const ANSWER_LIMIT_MS = 120_000;
 /** Loads the editor and what flows answer; nothing from elsewhere, so that no page of it asks anybody else. */
 const POLICY =
   "default-src 'self' data: blob:; script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:; style-src 'self' 'unsafe-inline'; frame-ancestors 'self'; form-action 'self'; base-uri 'self'";
+/** Where modules may be installed, the palette manager reads what there is. */
+const WITH_CATALOGUE = `${POLICY}; connect-src 'self' https://catalogue.nodered.org`;
 
 /** Hands requests to the flows host over its Unix socket. Logins and tokens of the gateway stay here. */
 export class FlowsProxy {
   readonly #agent = new Agent({ keepAlive: true, maxSockets: MAX_SOCKETS });
+  readonly #policy: string;
+
+  /** @param installs whether the editor may install modules */
+  constructor(installs: boolean) {
+    this.#policy = installs ? WITH_CATALOGUE : POLICY;
+  }
 
   forward(door: HostDoor, caller: FlowsCaller, from: IncomingMessage, to: ServerResponse): void {
     const headers = outgoing(from.headers, door, caller);
@@ -55,7 +63,7 @@ export class FlowsProxy {
       timeout: ANSWER_LIMIT_MS,
     });
     passed.on('response', (answer) => {
-      to.writeHead(answer.statusCode ?? 502, incoming(answer.headers));
+      to.writeHead(answer.statusCode ?? 502, incoming(answer.headers, this.#policy));
       answer.pipe(to);
       // The host has ended in the middle of its answer.
       answer.on('error', () => to.destroy());
@@ -113,7 +121,7 @@ function outgoing(headers: IncomingHttpHeaders, door: HostDoor, caller: FlowsCal
   return sent;
 }
 
-function incoming(headers: IncomingHttpHeaders): Record<string, string | string[]> {
+function incoming(headers: IncomingHttpHeaders, policy: string): Record<string, string | string[]> {
   const sent: Record<string, string | string[]> = {};
   for (const [name, value] of Object.entries(headers)) {
     if (value !== undefined && !HOP_BY_HOP.has(name)) sent[name] = value;
@@ -122,7 +130,7 @@ function incoming(headers: IncomingHttpHeaders): Record<string, string | string[
   if (cookies !== undefined) sent['set-cookie'] = cookies;
   return {
     ...sent,
-    'content-security-policy': POLICY,
+    'content-security-policy': policy,
     'x-content-type-options': 'nosniff',
     'referrer-policy': 'same-origin',
     'cross-origin-resource-policy': 'same-origin',

@@ -10,8 +10,12 @@ export const HOST_PROGRAM = fileURLToPath(new URL(HOST, import.meta.url));
 /** What the host needs of the environment; the rest, which may hold secrets, stays here. */
 const PASSED_ON = ['PATH', 'LANG', 'LC_ALL', 'TZ', 'NODE_EXTRA_CA_CERTS'] as const;
 
-/** Of 19, the lowest: a thirtieth of the data path's share where both want the processor, but never nothing. */
-const PRIORITY = 15;
+/**
+ * Of 19, the lowest. While it loads, a third of the data path's share where both want the processor; once flows run, a
+ * thirtieth, but never nothing.
+ */
+const LOADING = 5;
+const RUNNING = 15;
 /** One V8 helper thread: collecting the garbage of flows must not take all cores. */
 const NODE_FLAGS = ['--max-semi-space-size=4', '--v8-pool-size=1'];
 
@@ -34,8 +38,21 @@ export function spawnFlowsHost(heapMiB: number, home: string, user: HostUser | u
     process.platform === 'linux'
       ? spawn('/bin/sh', ['-c', EXPENDABLE, 'flows', ...command], options)
       : spawn(command[0]!, command.slice(1), options);
-  if (child.pid !== undefined) setPriority(child.pid, PRIORITY);
+  if (child.pid !== undefined) setPriority(child.pid, LOADING);
   return child;
+}
+
+/**
+ * From now on flows run: lowers the thread they run in, and what they start. The thread that watches keeps its priority, and
+ * so tells a flow that takes all from a machine that gives nothing.
+ */
+export function yieldProcessor(pid: number): void {
+  try {
+    setPriority(pid, RUNNING);
+  } catch (error) {
+    // It has just ended, which others notice.
+    if (!(error instanceof Error) || !error.message.includes('ESRCH')) throw error;
+  }
 }
 
 function environment(home: string): NodeJS.ProcessEnv {

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { FastifyInstance } from 'fastify';
 import { GatewayError } from '../errors.ts';
@@ -72,13 +73,15 @@ export class FlowsUpgrades {
   }
 
   /** @throws GatewayError when the caller may not, or there is no host */
-  async take(request: IncomingMessage, socket: Duplex, head: Buffer, peer: string): Promise<void> {
+  async take(request: IncomingMessage, socket: Socket, head: Buffer, peer: string): Promise<void> {
     plainPath(request);
     // As careful as with a change: a page of another site can open a WebSocket with the cookie of its visitor.
     const ask = (): Promise<Caller> =>
       callerOf({ headers: request.headers, method: 'POST', ip: peer }, this.#access, true);
     const caller = await ask();
     if (this.#open >= MAX_EDITORS) throw new GatewayError('FLOWS_DOWN', 'too many editors are open');
+    // The editor may be silent for longer than a request may.
+    socket.setTimeout(0);
     this.#flows.upgrade(caller, request, socket, head);
     this.#open++;
     let cancel = (): void => undefined;

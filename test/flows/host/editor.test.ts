@@ -283,41 +283,45 @@ describe.skipIf(missing !== undefined)('the flow editor', () => {
     cookies.ann = again.headers.get('set-cookie')!.split(';', 1)[0]!;
   });
 
-  it('brings back the last good flows when a new one crashes, and names the node', async () => {
-    const good = flows.snapshots()[0]!.id;
-    const bad = 'Promise.reject(new Error("the sensor is gone")); msg.payload = 1; return msg;';
-    expect((await deploy([...flowsWith(bad), OWN_CREDENTIALS])).status).toBe(204);
-    const { pid } = flows.status();
-    await until(
-      async () => {
-        await get('/flows/http/echo', as('bob')).catch(() => undefined);
-        return alarms.history.some(({ kind }) => kind === 'flows-fell-back');
-      },
-      'the alarm',
-      SLOW,
-    );
-    const { message, fix } = alarms.history.find(({ kind }) => kind === 'flows-fell-back')!;
-    expect(message).toContain('the sensor is gone');
-    expect(message).toContain('function "scale" in "Heating" (fn)');
-    expect(message).toContain(`snapshot ${good}`);
-    expect(fix).toContain(`flows restore ${good + 1}`);
-    expect(flows.snapshots()[0]).toMatchObject({
-      good: null,
-      failed: expect.stringContaining('sensor'),
-      current: false,
-    });
-    await until(
-      () => flows.status().state === 'running' && flows.status().pid !== pid,
-      'the good flows',
-      SLOW,
-    );
-    await until(
-      async () => (await get('/flows/http/echo', as('bob'))).status === 200,
-      'the good flow to answer',
-      SLOW,
-    );
-    // Its credentials came back with it.
-    const page = await get('/flows/credentials/mqtt-broker/mq', as('ann'));
-    expect(await page.json()).toMatchObject({ user: 'x', has_password: true });
-  });
+  it(
+    'brings back the last good flows when a new one crashes, and names the node',
+    async () => {
+      const good = flows.snapshots()[0]!.id;
+      const bad = 'Promise.reject(new Error("the sensor is gone")); msg.payload = 1; return msg;';
+      expect((await deploy([...flowsWith(bad), OWN_CREDENTIALS])).status).toBe(204);
+      const { pid } = flows.status();
+      await until(
+        async () => {
+          await get('/flows/http/echo', as('bob')).catch(() => undefined);
+          return alarms.history.some(({ kind }) => kind === 'flows-fell-back');
+        },
+        'the alarm',
+        SLOW,
+      );
+      const { message, fix } = alarms.history.find(({ kind }) => kind === 'flows-fell-back')!;
+      expect(message).toContain('the sensor is gone');
+      expect(message).toContain('function "scale" in "Heating" (fn)');
+      expect(message).toContain(`snapshot ${good}`);
+      expect(fix).toContain(`flows restore ${good + 1}`);
+      expect(flows.snapshots()[0]).toMatchObject({
+        good: null,
+        failed: expect.stringContaining('sensor'),
+        current: false,
+      });
+      await until(
+        () => flows.status().state === 'running' && flows.status().pid !== pid,
+        'the good flows',
+        SLOW,
+      );
+      await until(
+        async () => (await get('/flows/http/echo', as('bob'))).status === 200,
+        'the good flow to answer',
+        SLOW,
+      );
+      // Its credentials came back with it.
+      const page = await get('/flows/credentials/mqtt-broker/mq', as('ann'));
+      expect(await page.json()).toMatchObject({ user: 'x', has_password: true });
+    },
+    3 * SLOW,
+  );
 });
