@@ -8,7 +8,7 @@ import { table } from '../ui/table.ts';
 import { placeOf, withDirectory } from './place.ts';
 import { askReady } from './ready.ts';
 
-/** `directory list`: gateways that fit, nearest first. Exit code 1 when there is none. */
+/** `directory list`: gateways that fit, nearest first. Exit code 1 when one that is ready was asked for and there is none. */
 export const list: Subcommand = async (context) => {
   const { config } = context.config({ quiet: true, checkFiles: false });
   const near = placeOf(context, 'near', config);
@@ -29,7 +29,7 @@ export const list: Subcommand = async (context) => {
     inOrder.map((gateway) => dataOf(gateway, states.get(gateway))),
     () => (found.length === 0 ? 'No gateway fits.' : text(inOrder, states, context)),
   );
-  return found.length > 0 && (states.size === 0 || [...states.values()].includes('ready')) ? 0 : 1;
+  return context.flag('ready') && ![...states.values()].includes('ready') ? 1 : 0;
 };
 
 /** Asks one after the other, nearest first, until one is ready. */
