@@ -31,8 +31,14 @@ export const hashOfText = (text: string): Uint8Array => keccak(utf8(text));
 export const word = (value: bigint | number): Uint8Array =>
   fromHex(`0x${BigInt.asUintN(256, BigInt(value)).toString(16).padStart(64, '0')}`);
 
-/** An address as a word: the last 20 of 32 bytes. */
-export const addressWord = (address: string): Uint8Array => word(BigInt(address));
+/** An address as a word: the last 20 of 32 bytes. Throws a RangeError for other spellings, so that there is one of each. */
+export function addressWord(address: string): Uint8Array {
+  const bytes = fromHex(address);
+  if (bytes.length !== 20) throw new RangeError(`not an address: ${address.slice(0, 50)}`);
+  const out = new Uint8Array(32);
+  out.set(bytes, 12);
+  return out;
+}
 
 export function compare(a: Uint8Array, b: Uint8Array): number {
   for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return a[i]! - b[i]!;

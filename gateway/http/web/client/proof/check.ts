@@ -15,6 +15,7 @@ import { recoverAddress } from './recover.ts';
 
 /** The parts of a proof (format aimx-receipt-proof/1) that are checked here. */
 interface Proof {
+  readonly format: string;
   readonly ledger: { readonly chainId: number; readonly address: string };
   readonly device: string;
   readonly channel: string;
@@ -52,6 +53,7 @@ export interface Checked {
   readonly ledger: Proof['ledger'];
 }
 
+const FORMAT = 'aimx-receipt-proof/1';
 const ZERO = `0x${'0'.repeat(64)}`;
 
 /**
@@ -65,7 +67,7 @@ export function checkProof(text: string): Checked {
   const step = (name: StepName, right: boolean | null, value: string): void => {
     steps.push({ name, state: right === null ? 'missing' : right ? 'ok' : 'wrong', value });
   };
-  step('form', `${canonicalJson(proof)}\n` === text && proof.receipts.length > 0, 'aimx-receipt-proof/1');
+  step('form', `${canonicalJson(proof)}\n` === text && proof.format === FORMAT, FORMAT);
 
   const separator = separatorOf(proof.ledger);
   const terms = JSON.parse(proof.channel) as Terms;
