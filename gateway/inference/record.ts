@@ -33,22 +33,23 @@ export async function recordSample(folder: string, options: VerifyOptions): Prom
   const host = new HostProcess({ ...options, ...limitsOf(options), onExit: () => undefined });
   const abort = (): void => host.kill('closed');
   options.signal.addEventListener('abort', abort, { once: true });
+  let recorded = false;
   try {
     await host.control({ op: 'load', handle: 1, plan: model.plan });
-    const independent = model.plan.batched ? await rowsAreIndependent(host, model) : undefined;
     const sample = await answered(host, model);
-    if (!sample) return { recorded: false, independent };
-    mkdirSync(join(folder, 'golden'));
-    const text = JSON.stringify({
-      description: DESCRIPTION,
-      ...sample,
-      tolerance: { absolute: 1e-5, relative: 1e-3 },
-    });
-    writeFileSync(join(folder, 'golden', 'recorded.json'), `${text}\n`);
-    return { recorded: true, independent };
+    if (sample) {
+      mkdirSync(join(folder, 'golden'));
+      const tolerance = { absolute: 1e-5, relative: 1e-3 };
+      const text = JSON.stringify({ description: DESCRIPTION, ...sample, tolerance });
+      writeFileSync(join(folder, 'golden', 'recorded.json'), `${text}\n`);
+      recorded = true;
+    }
+    return { recorded, independent: model.plan.batched ? await rowsAreIndependent(host, model) : undefined };
   } catch (error) {
-    options.log.warn({ error: String(error) }, `models: ${model.key} does not take made-up inputs`);
-    return { recorded: false, independent: undefined };
+    const what = recorded ? 'several rows at once' : 'made-up inputs';
+    options.log.warn({ error: String(error) }, `models: ${model.key} does not take ${what}`);
+    // What answers one row and ends the host with three must not be given several.
+    return { recorded, independent: recorded ? false : undefined };
   } finally {
     options.signal.removeEventListener('abort', abort);
     host.close();
