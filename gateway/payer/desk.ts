@@ -20,6 +20,7 @@ import {
   countOpen,
   noteAnswer,
   type OpenRequest,
+  openRequest,
   openRequests,
   ownRequest,
 } from './books/requests.ts';
@@ -124,6 +125,14 @@ export class Desk {
     if (mayBeSentAgain(error.code)) return { kind: 'later', id, ...error };
     noteAnswer(this.#parts.books, this.#parts.channel, id, { failed: error.code }, clock.now());
     return { kind: 'failed', id, ...error };
+  }
+
+  /** Asks for the answer to a request of ours that nobody waits for any more, so that its receipt can be checked. */
+  async askAgain(id: string, olderThanMs: number): Promise<void> {
+    const { books, channel, clock } = this.#parts;
+    const request = openRequest(books, channel, id);
+    if (request && clock.now() - request.sentAt > olderThanMs)
+      await this.ask(request, AbortSignal.timeout(olderThanMs));
   }
 
   /** An answer and the receipt in it, in one transaction. */
@@ -231,6 +240,8 @@ export class Desk {
   #raise(now: number): void {
     const { books, session, channel } = this.#parts;
     const { window = DEFAULT_WINDOW, validForMs = VALID_FOR_MS } = this.#options;
+    // Until when a ceiling holds cannot be said before the time is known.
+    if (!this.#parts.clock.synced()) return;
     try {
       signCeiling(books, session, channel, {
         window: windowOf(books, channel, window, now),

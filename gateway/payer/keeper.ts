@@ -39,6 +39,8 @@ const SETTLE_MS = 1000;
 /** The shortest dispute window is an hour. */
 const WATCH_MS = 60_000;
 const PRUNE_MS = 3_600_000;
+/** A request that had no answer for so long is nobody's any more: the run that made it was killed or gave up. */
+const ABANDONED_MS = 120_000;
 
 /**
  * Keeps channels in order while it runs: fetches receipts that are missing, acknowledges, raises ceilings, watches claims and
@@ -87,6 +89,8 @@ export class Keeper {
       const name = toHex(desk.channel);
       const fetched = await desk.fetchMissing();
       if (!fetched.ok) this.#say(name, `receipts cannot be had: ${fetched.reason}`);
+      else if (fetched.value.waitsFor !== undefined)
+        await desk.askAgain(fetched.value.waitsFor, ABANDONED_MS);
       await this.#guarded(name, async () => {
         const settled = await desk.settle({ ack: true });
         if (!settled.ok) this.#say(name, `nothing can be handed over: ${settled.reason}`);

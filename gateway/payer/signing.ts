@@ -52,8 +52,8 @@ export function signCeiling(books: Books, signer: Signer, id: Uint8Array, wish: 
     if (present && present.maxCumulative - channel.cumulative > window / 2n && present.validUntil > halfTime)
       return present;
     const maxCumulative = highest(books, channel, channel.cumulative + window, now);
-    const validUntil = Math.max(channel.ceilingUntil, Math.floor((now + validForMs) / 1000));
-    if (present?.maxCumulative === maxCumulative && present.validUntil === validUntil) return present;
+    const validUntil = Math.floor((now + validForMs) / 1000);
+    if (present?.maxCumulative === maxCumulative && present.validUntil >= validUntil) return present;
     const ceiling = { maxCumulative, validUntil };
     const document = { channelId: id, ...ceiling };
     const signature = signer.sign(ceilingDigest(separatorFor(channel, signer), document));

@@ -111,6 +111,29 @@ describe('a desk', () => {
     expect(desk().open(10)).toEqual([]);
   });
 
+  test('asks for an answer that nobody waits for any more, but not for one that may still come', async () => {
+    const { books, clock, desk, before } = setting(true);
+    await desk().settle({ ack: true });
+    before.push(() => 'lose the answer');
+    await desk().ask(desk().prepare('room-comfort', request('r')), SIGNAL);
+    expect(await desk().fetchMissing()).toMatchObject({ value: { waitsFor: 'r' } });
+    await desk().askAgain('r', 60_000);
+    expect(readChannel(books, CHANNEL).seq).toBe(0);
+    clock.advance(61_000);
+    await desk().askAgain('r', 60_000);
+    expect(readChannel(books, CHANNEL)).toMatchObject({ seq: 1, refusal: undefined });
+  });
+
+  test('signs no ceiling before the time is known', async () => {
+    const { clock, desk, delivered } = setting();
+    clock.setSynced(false);
+    await desk().settle({ ack: true });
+    expect(delivered).toEqual([]);
+    clock.setSynced(true);
+    await desk().settle({ ack: true });
+    expect(delivered).toHaveLength(1);
+  });
+
   test('hands the ceiling over again when the gateway misses it', async () => {
     const { clock, desk, before, delivered } = setting();
     before.push(() => refusedBy('CHANNEL_CEILING'));

@@ -76,6 +76,17 @@ export const noteAnswer = (
         ...[now, answer.sha, answer.bytes, answer.elapsedMs ?? null, channel, id],
       ) > 0;
 
+/** One that has no answer. */
+export const openRequest = (books: Books, channel: Uint8Array, id: string): OpenRequest | undefined => {
+  const sql = 'SELECT * FROM payer_requests WHERE channel = ? AND id = ? AND answered_at IS NULL';
+  const row = books.one<RequestRow>(sql, channel, id);
+  return row && openOf(row);
+};
+
+const openOf = ({ id, model, sha, body, sent_at }: RequestRow): OpenRequest => ({
+  ...{ id, model, sha, body: body!, sentAt: sent_at },
+});
+
 /** Oldest first. */
 export const openRequests = (books: Books, channel: Uint8Array, limit: number): OpenRequest[] =>
   books
@@ -84,7 +95,7 @@ export const openRequests = (books: Books, channel: Uint8Array, limit: number): 
       channel,
       limit,
     )
-    .map(({ id, model, sha, body, sent_at }) => ({ id, model, sha, body: body!, sentAt: sent_at }));
+    .map(openOf);
 
 export const countOpen = (books: Books, channel: Uint8Array): number =>
   books.one<{ n: number }>(
