@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import mqtt from 'mqtt';
@@ -28,6 +28,8 @@ export interface Site {
 
 export async function openSite(): Promise<Site> {
   const folder = mkdtempSync(join(tmpdir(), 'aimx-site-'));
+  // Started as root, the flows run as somebody else, who must be able to pass through.
+  chmodSync(folder, 0o755);
   const ports = await freePorts();
   const log = recordingLog();
   const chain = await startDevChain({ dir: join(folder, 'chain'), port: 0, log });
@@ -75,6 +77,7 @@ function integrate(file: string, ports: GatewayPorts): void {
   document.setIn(['pipelines', 0, 'model'], 'streaming-anomaly');
   document.setIn(['pipelines', 0, 'publish'], document.createNode({ when: 'score >= 0.9' }));
   document.setIn(['billing', 'batch'], document.createNode({ maxAge: '2s' }));
+  document.set('flows', document.createNode({ enabled: true }));
   writeFileSync(file, document.toString());
 }
 

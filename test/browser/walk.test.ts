@@ -87,6 +87,8 @@ describe.skipIf(CHROMIUM === undefined)('a person with a browser', { timeout: 60
     await page.getByLabel('Password').fill(PASSWORD);
     await press('Log in');
     await page.getByRole('heading', { name: 'Overview' }).waitFor();
+    // Node-RED starts when somebody asks for its editor; it may do so while the walk goes on.
+    await page.request.get(`${site.url}/flows/`);
   });
 
   it('sees an anomaly as it happens, with the model that says so', async () => {
@@ -144,6 +146,25 @@ describe.skipIf(CHROMIUM === undefined)('a person with a browser', { timeout: 60
     await seen('aggregates[0].every');
     await press('Save');
     await seen(/^Saved/);
+  });
+
+  it('draws a flow, deploys it, and finds the deploy in the list', async () => {
+    await go('flows');
+    await page.getByRole('link', { name: 'Open the editor' }).click();
+    await page.locator('#red-ui-workspace-chart').waitFor({ timeout: 45_000 });
+    await page.locator('#red-ui-loading-progress').waitFor({ state: 'hidden' });
+    await page.keyboard.press('Control+i');
+    const nodes = [{ id: 'a1', type: 'comment', name: 'what this gateway is for', x: 200, y: 80, wires: [] }];
+    await page.locator('#red-ui-clipboard-dialog-import-text').fill(JSON.stringify(nodes));
+    await page.locator('#red-ui-clipboard-dialog-ok').click();
+    await page.locator('#red-ui-workspace-chart').click({ position: { x: 300, y: 200 } });
+    await page.locator('#red-ui-header-button-deploy').click();
+    await page.getByText('Successfully deployed').waitFor();
+    await go('flows');
+    await page
+      .getByRole('region', { name: 'Deploys' })
+      .getByRole('row', { name: /#1.*admin.*runs now/ })
+      .waitFor();
   });
 
   it('finds every page accessible, in light and in dark', async () => {
