@@ -23,6 +23,8 @@ export interface NodeRed {
   readonly url: string;
   /** Warnings and errors so far. */
   readonly log: readonly string[];
+  /** Colour of the status of a node, by id, since the last deploy. */
+  status(id: string): string | undefined;
   /** Replaces all flows and waits until the new ones have started. */
   deploy(flows: readonly object[]): Promise<void>;
   stop(): Promise<void>;
@@ -52,13 +54,19 @@ export async function startNodeRed(userDir: string): Promise<NodeRed> {
     telemetry: { enabled: false },
     logging: { console: { level: 'off' }, test: { level: 'warn', metrics: false, audit: false, handler } },
   });
+  const statuses = new Map<string, string | undefined>();
+  red.events.on('node-status', ({ id, status }: { id: string; status?: { fill?: string } }) => {
+    statuses.set(id, status?.fill);
+  });
   app.use('/', red.httpNode);
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   await red.start();
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     log,
+    status: (id) => statuses.get(id),
     async deploy(flows) {
+      statuses.clear();
       const started = once(red.events, 'flows:started');
       await red.runtime.flows.setFlows({ flows: { flows }, deploymentType: 'full' });
       await started;

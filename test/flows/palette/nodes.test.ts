@@ -8,7 +8,7 @@ let gateway: Awaited<ReturnType<typeof startGateway>>;
 beforeAll(async () => {
   gateway = await startGateway();
   await new Promise<void>((resolve) => helper.startServer(resolve));
-});
+}, 60_000);
 afterEach(() => helper.unload());
 afterAll(async () => {
   await new Promise<void>((resolve) => helper.stopServer(resolve));

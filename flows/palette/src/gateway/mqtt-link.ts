@@ -37,6 +37,8 @@ export class MqttLink {
   readonly subscriptions = new Subscriptions();
   readonly #outbox = new Outbox();
   readonly #options: LinkOptions;
+  /** Filters that the connection that is open now was asked for. */
+  readonly #asked = new Set<string>();
   readonly #watchers = new Set<(state: LinkState, error: Error | undefined) => void>();
   #client: MqttClient | undefined;
   #state: LinkState = 'closed';
@@ -67,10 +69,10 @@ export class MqttLink {
 
   subscribe(filter: string, options: SubscribeOptions, listener: Listener): () => void {
     const isNew = this.subscriptions.add(filter, options, listener);
-    if (isNew && this.#state === 'connected') this.#ask([{ filter, qos: options.qos }]);
+    if (isNew && this.#state === 'connected') this.#askAll();
     return () => {
-      if (this.subscriptions.remove(filter, listener) && this.#state === 'connected')
-        this.#client?.unsubscribe(filter);
+      if (!this.subscriptions.remove(filter, listener)) return;
+      if (this.#asked.delete(filter)) this.#client?.unsubscribe(filter);
     };
   }
 
@@ -138,7 +140,7 @@ export class MqttLink {
     }
     this.#client = client;
     let reason: Error | undefined;
-    client.on('connect', () => this.#connected());
+    client.on('connect', () => this.#connected(client));
     client.on('message', (topic, payload, { qos, retain }) =>
       this.subscriptions.deliver({ topic, payload, qos, retain }),
     );
@@ -153,12 +155,16 @@ export class MqttLink {
     });
   }
 
-  #connected(): void {
+  /** Open for the nodes once the broker has answered all subscriptions there are by then. */
+  #connected(client: MqttClient): void {
     this.#connectedAt = performance.now();
-    const filters = this.subscriptions.filters();
-    if (filters.length > 0) this.#ask(filters);
-    this.#become('connected');
-    this.#flush();
+    this.#asked.clear();
+    this.#askAll(() => {
+      if (this.#client !== client) return;
+      this.#become('connected');
+      this.#askAll();
+      this.#flush();
+    });
   }
 
   #lost(error: Error | undefined): void {
@@ -173,11 +179,20 @@ export class MqttLink {
     this.#become('waiting', error);
   }
 
-  #ask(filters: readonly { filter: string; qos: 0 | 1 | 2 }[]): void {
+  /** Asks for what this connection was not asked for yet. */
+  #askAll(done: () => void = () => {}): void {
+    const filters = this.subscriptions.filters().filter(({ filter }) => !this.#asked.has(filter));
+    const refused: string[] = [];
+    let left = filters.length;
+    if (left === 0) done();
     for (const { filter, qos } of filters) {
+      this.#asked.add(filter);
       this.#client?.subscribe(filter, { qos }, (error, granted) => {
         // Without grants the connection ended first, and all is asked for again.
-        if (granted && (error || granted.some((grant) => grant.qos > 2))) this.subscriptions.refused(filter);
+        if (granted && (error || granted.some((grant) => grant.qos > 2))) refused.push(filter);
+        if (--left > 0) return;
+        done();
+        for (const one of refused) this.subscriptions.refused(one);
       });
     }
   }
