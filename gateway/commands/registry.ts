@@ -31,6 +31,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     async () => (await import('./status.ts')).status,
   ),
   entry(
+    'alarms',
+    'what needs a person: list, acknowledge',
+    async () => (await import('./alarms.ts')).alarms,
+  ),
+  entry(
     'doctor',
     'what is wrong, and the command that mends it',
     async () => (await import('./doctor.ts')).doctor,

@@ -5,5 +5,5 @@ export { type SettingsAdmin, settingsRoutes } from './api/settings.ts';
 export { type SetupAdmin, setupIsDone } from './api/setup.ts';
 export { sessionToken } from './auth.ts';
 export { createHttpServer, type HttpServer, type UpgradeHandler } from './server.ts';
-export { createSetupServer, type SetupServer } from './setup-server.ts';
+export { createSetupServer } from './setup-server.ts';
 export type * from './views.ts';

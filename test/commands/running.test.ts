@@ -94,6 +94,18 @@ describe('with a running gateway', () => {
     );
   });
 
+  it('lists alarms and says that somebody knows of one', async () => {
+    expect((await run('alarms', 'list')).code).toBe(0);
+    expect((await run('alarms', 'acknowledge', 'nothing-1')).err).toContain('NOT_FOUND');
+    const known = await json('alarms', 'list', '--all');
+    for (const { id } of known.slice(0, 1)) {
+      expect(await json('alarms', 'acknowledge', id, '--note', 'seen')).toMatchObject({
+        id,
+        acknowledged: { by: 'local', note: 'seen' },
+      });
+    }
+  });
+
   it('prints status for people', async () => {
     const { code, out } = await run('status');
     expect(code).toBe(0);

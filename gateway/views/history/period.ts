@@ -8,16 +8,18 @@ export interface Span {
 
 /** Event times may lie this far after arrivals: clocks of devices are not exact. */
 const AHEAD_MS = 3_600_000;
-/** And before them, where devices keep readings for a while; more where the journal shows that they do. */
+/** And before them, where devices keep readings for a while; more where the oldest or newest readings show that they do. */
 const BEHIND_MS = 3_600_000;
 
 /**
  * Where the records of a period of event time lie. Arrivals never decrease along a stream, so their place is found in a
- * few reads; how far event times lag behind them is what the newest readings of the devices show.
+ * few reads; how far event times lag behind them is what the newest reading of each device and the oldest one kept show.
  */
 export async function spanOf<T>(journal: JournalStream<T>, from: number, to: number): Promise<Span> {
   let lag = BEHIND_MS;
   for (const { lastTime, lastArrival } of journal.devices()) lag = Math.max(lag, lastArrival - lastTime);
+  const [oldest] = journal.head < journal.tail ? [] : await journal.read(journal.tail - 1, 1);
+  if (oldest) lag = Math.max(lag, oldest.arrival - oldest.time);
   return {
     after: await lastBefore(journal, from - AHEAD_MS),
     until: await lastBefore(journal, to + lag + 1),

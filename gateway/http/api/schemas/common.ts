@@ -8,7 +8,6 @@ export const time = z.number();
 export const tokenUnits = z.string().describe('Smallest unit of the token, decimal');
 
 export const id = z.string().min(1).max(128);
-export const name = z.string().min(1).max(256);
 
 /** At most this many entries of a list. */
 export const limit = z.coerce.number().int().min(1).max(1000).default(100).describe('At most this many');
