@@ -9,7 +9,7 @@ import { Channel } from './channel.ts';
 import { callerOf, createDoor } from './door.ts';
 import { endOnFault } from './faults.ts';
 import { loadNodeRed, type NodeRed } from './node-red.ts';
-import { nodeRedSettings } from './settings.ts';
+import { EDITOR_ROOT, ENDPOINT_ROOT, nodeRedSettings } from './settings.ts';
 import { createStorage } from './storage.ts';
 
 const WATCH = import.meta.url.endsWith('.ts') ? './watch.ts' : './watch.js';
@@ -34,8 +34,8 @@ loaded.init(server, nodeRedSettings(start, channel, storage, user));
 loaded.hooks.add('onReceive.aimx', ({ destination }) => {
   if (destination) activity.at(destination.id);
 });
-app.use('/flows/http', loaded.httpNode);
-app.use('/flows', loaded.httpAdmin);
+app.use(ENDPOINT_ROOT, loaded.httpNode);
+app.use(EDITOR_ROOT, loaded.httpAdmin);
 
 channel.onStop(() => {
   setTimeout(() => process.exit(0), STOP_MS).unref();
