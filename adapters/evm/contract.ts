@@ -13,6 +13,9 @@ export interface ContractOptions {
   readonly timeoutMs?: number;
 }
 
+/** What nodes say when the account has sent something else with the same nonce. */
+const BUSY = /nonce|underpriced/i;
+
 /** One contract on one chain, for commands: views as of one block, and transactions that are waited for. */
 export class EvmContract {
   readonly #options: ContractOptions;
@@ -61,10 +64,16 @@ export class EvmContract {
       if (tried && 'error' in tried)
         return { ok: false, code: 'refused', reason: this.#reasonOf(tried.error) };
       const bytes = Buffer.from(data.slice(2), 'hex');
-      return {
-        ok: true,
-        value: await sendOnce(this.#rpc, { chainId, signer: payer, to: address, data: bytes }),
-      };
+      try {
+        const value = await sendOnce(this.#rpc, { chainId, signer: payer, to: address, data: bytes });
+        return { ok: true, value };
+      } catch (error) {
+        const reason = error instanceof Error ? error.message : String(error);
+        if (!BUSY.test(reason)) throw error;
+        const why =
+          'another transaction of this key waits, such as a batch of the gateway: try again in a minute';
+        return { ok: false, code: 'nonce', reason: why };
+      }
     });
   }
 

@@ -26,6 +26,8 @@ const LOOK_MS = 50;
 /** The estimate is of the present state; another transaction may come before this one. */
 const GAS_MARGIN = 1.2;
 
+const KNOWN = /already ?(known|imported)|known transaction/i;
+
 /**
  * Signs a transaction, sends it and waits until it is in the chain: for commands that a person runs and can run again, not
  * for what must happen exactly once. Rejects with the node's reason, also when the transaction would revert.
@@ -43,7 +45,12 @@ export async function sendOnce(rpc: JsonRpc, one: OneTransaction): Promise<SentO
     { chainId, nonce, tip, maxFee, gasLimit, to: recipient, value, data },
     signer,
   );
-  await rpc.call('eth_sendRawTransaction', [hex(raw)]);
+  try {
+    await rpc.call('eth_sendRawTransaction', [hex(raw)]);
+  } catch (error) {
+    // The very same, sent before: then that is what is waited for.
+    if (!(error instanceof Error && KNOWN.test(error.message))) throw error;
+  }
   return await mined(rpc, hex(hash), one.timeoutMs);
 }
 

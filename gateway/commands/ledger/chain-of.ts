@@ -16,5 +16,8 @@ export function chainOf(config: Config): ChainSettings {
 /** What a node answered. Throws CHAIN_NODE, or CHAIN_REFUSED when the contract does not want what it was sent. */
 export function answered<T>(answer: ChainAnswer<T>): T {
   if (answer.ok) return answer.value;
-  throw new GatewayError(answer.code === 'refused' ? 'CHAIN_REFUSED' : 'CHAIN_NODE', answer.reason);
+  throw new GatewayError(
+    answer.code === 'refused' || answer.code === 'nonce' ? 'CHAIN_REFUSED' : 'CHAIN_NODE',
+    answer.reason,
+  );
 }
