@@ -6,14 +6,16 @@ export interface HttpLinkOptions {
   /** Bearer token, where the gateway asks for one. */
   readonly token?: string;
   readonly timeoutMs?: number;
+  /** Answers above this are no gateway's. Default 64 MiB. */
+  readonly maxBytes?: number;
 }
 
 const TIMEOUT_MS = 30_000;
-/** Answers are tensors: larger ones than this are no gateway's. */
 const MAX_ANSWER_BYTES = 64 * 1024 * 1024;
 
 /** A gateway over its HTTP port. Pure constructor. */
-export function createHttpLink({ url, token, timeoutMs = TIMEOUT_MS }: HttpLinkOptions): PayerLink {
+export function createHttpLink(options: HttpLinkOptions): PayerLink {
+  const { url, token, timeoutMs = TIMEOUT_MS, maxBytes = MAX_ANSWER_BYTES } = options;
   const target = url.replace(/\/+$/, '');
   const authorization = token === undefined ? {} : { authorization: `Bearer ${token}` };
 
@@ -31,9 +33,8 @@ export function createHttpLink({ url, token, timeoutMs = TIMEOUT_MS }: HttpLinkO
         ...(body === undefined ? {} : { body: body as Uint8Array<ArrayBuffer> | string }),
         signal: signal ? AbortSignal.any([signal, limit]) : limit,
       });
-      const bytes = new Uint8Array(await response.arrayBuffer());
-      if (bytes.length > MAX_ANSWER_BYTES) return unreachable('the answer is too large');
-      return { ok: true, value: { response, bytes } };
+      const bytes = await readAtMost(response, maxBytes);
+      return bytes ? { ok: true, value: { response, bytes } } : unreachable('the answer is too large');
     } catch (error) {
       const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
       return unreachable(cause instanceof Error ? cause.message : String(cause));
@@ -46,8 +47,8 @@ export function createHttpLink({ url, token, timeoutMs = TIMEOUT_MS }: HttpLinkO
     if (!sent.ok) return sent;
     const { response, bytes } = sent.value;
     const document = parse(bytes);
-    if (response.ok) return { ok: true, value: document };
-    return refusal(response.status, document);
+    if (!response.ok) return refusal(response.status, document);
+    return document === undefined ? unreachable('not JSON') : { ok: true, value: document };
   };
 
   return {
@@ -80,15 +81,27 @@ export function createHttpLink({ url, token, timeoutMs = TIMEOUT_MS }: HttpLinkO
     async receipts(channel, from, limit) {
       const found = await ask('GET', `/api/v1/channels/${channel}/receipts?from=${from}&limit=${limit}`);
       if (!found.ok) return found;
-      const list = Array.isArray(found.value)
-        ? found.value
-        : (found.value as { receipts?: unknown }).receipts;
-      return Array.isArray(list) ? { ok: true, value: list } : unreachable('not a list of receipts');
+      return Array.isArray(found.value)
+        ? { ok: true, value: found.value }
+        : unreachable('not a list of receipts');
     },
     channel: (channel) => ask('GET', `/api/v1/channels/${channel}`),
     offer: () => ask('GET', '/api/v1/tariff'),
     async close() {},
   };
+}
+
+/** The body; undefined when it is larger, whatever its length was said to be. */
+async function readAtMost(response: Response, most: number): Promise<Uint8Array | undefined> {
+  const pieces: Uint8Array[] = [];
+  let size = 0;
+  for await (const piece of response.body ?? []) {
+    size += piece.length;
+    // Leaving the loop ends the connection.
+    if (size > most) return undefined;
+    pieces.push(piece);
+  }
+  return new Uint8Array(Buffer.concat(pieces));
 }
 
 const unreachable = (reason: string): LinkAnswer<never> => ({ ok: false, kind: 'unreachable', reason });
