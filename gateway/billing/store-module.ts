@@ -1,5 +1,6 @@
 import type { StoreModule } from '../store/types.ts';
-import { bill, billed, customers, found, placed, receiptOf, seen, word } from './channels/channel-ops.ts';
+import { bill, found, seen, word } from './channels/channel-ops.ts';
+import { billed, customers, placed, receiptOf } from './channels/channel-queries.ts';
 import { charge, finalise, sign } from './metering/metering-ops.ts';
 import { prune } from './metering/prune-op.ts';
 import { space } from './metering/space.ts';

@@ -9,7 +9,7 @@ import {
   type SignedStatement,
 } from '../formats/wire.ts';
 import type { Counted, Tariff } from '../tariff/tariff.ts';
-import { type ChannelRecord, countedOf } from './channel-ops.ts';
+import { type ChannelRecord, countedOf } from './channel-queries.ts';
 import { Reservations } from './reservations.ts';
 import { NO_ESCROW, parseEscrow } from './rows.ts';
 import { granted, type Words } from './standing.ts';

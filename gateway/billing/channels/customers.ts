@@ -11,10 +11,11 @@ import { sameBytes, toHex } from '../formats/bytes.ts';
 import { readChannelId, type SignedStatement } from '../formats/wire.ts';
 import { ChannelAccount } from './account.ts';
 import { channelDocument, tariffDocument } from './channel-document.ts';
-import type { ChannelRecord, PlacedRow } from './channel-ops.ts';
+import type { ChannelRecord, PlacedRow } from './channel-queries.ts';
 import { Estimates } from './estimate.ts';
 import { evidenceOf } from './evidence.ts';
 import { Lane, type LaneParts } from './lane.ts';
+import { type CustomerStats, customerStats, Risk } from './risk.ts';
 import { type Rules, type Standing, standing } from './standing.ts';
 import { Words } from './words.ts';
 
@@ -26,24 +27,15 @@ export interface CustomerRules extends Rules {
   readonly retired: boolean;
 }
 
-export interface CustomerStats {
-  readonly channels: number;
-  /** Nothing more is served on them now. */
-  readonly stopped: number;
-  /** Requests refused since the start. */
-  readonly refused: number;
-  /** Units served and not acknowledged, and not paid. */
-  readonly unacknowledged: string;
-  readonly unpaid: string;
-}
-
 export interface CustomersParts extends LaneParts {
   readonly rules: CustomerRules;
   /** Address that customers pay. */
   readonly provider: string;
 }
 
-/** A request that waits for the ledger to be read at the start has this answer. */
+/** A list is for people; programs ask for one channel. */
+const MAX_LISTED = 1000;
+/** Also the answer to what is asked before the ledger was read. */
 const NOT_OPEN = 'there is no such channel with this gateway, or it is not final yet';
 
 /** Channels with customers: who may be served, what is billed, and what both sides have signed. */
@@ -55,10 +47,12 @@ export class Customers implements Channels {
   readonly #words: Words;
   readonly #listeners = new Set<(event: ChannelEvent) => void>();
   readonly refused = new Map<ErrorCode, number>();
+  readonly #risk: Risk;
 
   constructor(parts: CustomersParts) {
     this.#parts = parts;
     this.#words = new Words(parts);
+    this.#risk = new Risk(parts.clock);
   }
 
   get required(): boolean {
@@ -141,7 +135,7 @@ export class Customers implements Channels {
     const room = account.money.reserve(amount, stand.upTo);
     if (!room) throw refusal(stand);
     const { total } = this.#parts.rules;
-    if (this.#risk() > total) {
+    if (this.#risk.with(amount, this.#accounts.values()) > total) {
       room.release();
       throw refusal({ upTo: total, code: 'CHANNEL_EXPOSURE', why: 'too much is not acknowledged in all' });
     }
@@ -187,7 +181,7 @@ export class Customers implements Channels {
   }
 
   list(): object[] {
-    return [...this.#accounts.values()].map((account) => this.#document(account));
+    return [...this.#accounts.values()].slice(0, MAX_LISTED).map((account) => this.#document(account));
   }
 
   show(channel: string): object {
@@ -211,28 +205,12 @@ export class Customers implements Channels {
   }
 
   stats(): CustomerStats {
-    let [stopped, unacknowledged, unpaid] = [0, 0n, 0n];
-    for (const account of this.#accounts.values()) {
-      const { cumulative, latest } = account;
-      if (cumulative >= this.standing(account).upTo) stopped++;
-      unacknowledged += account.unacknowledged;
-      unpaid += cumulative > latest.paid ? cumulative - latest.paid : 0n;
-    }
-    let refused = 0;
-    for (const count of this.refused.values()) refused += count;
-    const channels = this.#accounts.size;
-    return { channels, stopped, refused, unacknowledged: String(unacknowledged), unpaid: String(unpaid) };
+    const upTo = (account: ChannelAccount): bigint => this.standing(account).upTo;
+    return customerStats(this.#accounts.values(), upTo, this.refused.values());
   }
 
   standing(account: ChannelAccount): Standing {
     return standing(account, this.#parts.rules, this.#parts.clock.now());
-  }
-
-  /** Units that payers have neither acknowledged nor paid, with what is under way. */
-  #risk(): bigint {
-    let sum = 0n;
-    for (const account of this.#accounts.values()) sum += account.unacknowledged + account.money.reserved;
-    return sum;
   }
 
   #account(channel: unknown): ChannelAccount {

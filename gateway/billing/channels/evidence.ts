@@ -1,7 +1,7 @@
 import { keccak, utf8, ZERO_WORD } from '../formats/bytes.ts';
 import { type ReceiptEvidence, writeReceipt } from '../formats/wire.ts';
 import { ioHash, ioSalt } from '../metering/measure.ts';
-import type { PlacedRow } from './channel-ops.ts';
+import type { PlacedRow } from './channel-queries.ts';
 
 /** The rate in a tariff in a currency: a payer knows the rest of it. */
 export function rateOf(tariff: string): Pick<ReceiptEvidence, 'rate'> {

@@ -9,7 +9,8 @@ import { parseAimx } from '../formats/amount.ts';
 import { separatorOf } from '../formats/documents.ts';
 import type { BillingStore } from '../posting/poster.ts';
 import type { Tariff } from '../tariff/tariff.ts';
-import type { ChannelRecord, FoundArgs } from './channel-ops.ts';
+import type { FoundArgs } from './channel-ops.ts';
+import type { ChannelRecord } from './channel-queries.ts';
 import { Customers } from './customers.ts';
 import { Watcher } from './watcher.ts';
 

@@ -11,7 +11,8 @@ import { ioHash, ioSalt, type Measured, usageText } from '../metering/measure.ts
 import type { BillingStore } from '../posting/poster.ts';
 import { type Counted, type Quantities, rate, type Tariff } from '../tariff/tariff.ts';
 import type { ChannelAccount } from './account.ts';
-import type { BillArgs, ChannelRecord } from './channel-ops.ts';
+import type { BillArgs } from './channel-ops.ts';
+import type { ChannelRecord } from './channel-queries.ts';
 import { rateOf } from './evidence.ts';
 import { collectable } from './standing.ts';
 

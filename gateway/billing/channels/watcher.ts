@@ -10,7 +10,8 @@ import { canonicalJson } from '../formats/canonical-json.ts';
 import { channelId } from '../formats/documents.ts';
 import type { BillingStore } from '../posting/poster.ts';
 import type { ChannelAccount } from './account.ts';
-import type { ChannelRecord, FoundArgs, SeenArgs } from './channel-ops.ts';
+import type { FoundArgs, SeenArgs } from './channel-ops.ts';
+import type { ChannelRecord } from './channel-queries.ts';
 import type { Customers } from './customers.ts';
 import { escrowText } from './rows.ts';
 

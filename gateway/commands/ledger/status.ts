@@ -1,5 +1,5 @@
 import { createAnchorChains, createLedgerChain } from '../../../adapters/registry.ts';
-import type { ChannelRecord } from '../../billing/channels/channel-ops.ts';
+import type { ChannelRecord } from '../../billing/channels/channel-queries.ts';
 import { NO_ESCROW, parseEscrow } from '../../billing/channels/rows.ts';
 import { aimx, parseAimx } from '../../billing/formats/amount.ts';
 import { toHex } from '../../billing/formats/bytes.ts';
