@@ -28,6 +28,8 @@ export interface HostLimits {
   readonly hangAfter: number;
   /** Resident bytes. */
   readonly maxRss: number;
+  /** How many times as long everything takes now, because the machine has more to do than processors: 1 and up. */
+  readonly crowding: () => number;
 }
 
 /** Loading Node-RED and some hundred nodes takes a while on a small board, and nothing else has a turn meanwhile. */
@@ -179,7 +181,7 @@ export class HostProcess {
   #look(): void {
     const now = this.#clock.monotonic();
     const silent = now - this.#heardAt;
-    const limit = this.#ready ? this.#limits.hangAfter : START_LIMIT_MS;
+    const limit = this.#ready ? this.#limits.hangAfter * this.#limits.crowding() : START_LIMIT_MS;
     if (this.#end !== 'stopped' && silent > limit)
       this.#kill('hung', `no turn of its main thread for ${Math.round(silent / 1000)} s`);
     else this.#cancelLook = this.#clock.after(LOOK_MS, () => this.#look());

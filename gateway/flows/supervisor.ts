@@ -1,3 +1,4 @@
+import { availableParallelism, loadavg } from 'node:os';
 import { join } from 'node:path';
 import type { FromHost, OwnGateway, Start } from '../../flows/host/protocol.ts';
 import type { FlowsConfig } from '../config/schema.ts';
@@ -41,6 +42,9 @@ const RESTART_MS = 17_000;
 const PAUSES = { first: 500, last: 30_000, jitter: 0 };
 const CRASHED = 'flows-crashed';
 const FELL_BACK = 'flows-fell-back';
+
+/** Flows come last where processors are short: what looks hung may only wait. Zero where the system does not tell. */
+const crowding = (): number => Math.min(6, Math.max(1, loadavg()[0]! / availableParallelism()));
 
 /** Keeps a flows host alive: starts it again after it ended, and with other flows when the present ones keep ending it. */
 export class Supervisor {
@@ -151,7 +155,8 @@ export class Supervisor {
       functionModules: config.functionModules,
       title: name,
     };
-    const limits = { hangAfter: config.hangAfter, maxRss: config.heapMiB * 1024 ** 2 + BESIDE_HEAP };
+    const maxRss = config.heapMiB * 1024 ** 2 + BESIDE_HEAP;
+    const limits = { hangAfter: config.hangAfter, maxRss, crowding };
     this.#state = 'starting';
     const child = spawnFlowsHost(config.heapMiB, home, user);
     this.#host = new HostProcess(child, start, limits, clock, {

@@ -18,7 +18,9 @@ export const flowsSection = z
     hangAfter: duration
       .refine((ms) => ms >= 3000, 'at least 3s')
       .prefault('10s')
-      .describe('Flows that keep their process this long without a pause are ended'),
+      .describe(
+        'Flows that keep their process this long without a pause are ended; longer on a busy machine',
+      ),
     fallback: z
       .strictObject({
         crashes: z.number().int().min(1).max(100).default(3),
