@@ -3,9 +3,9 @@ import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { runCli } from '../../gateway/commands/cli.ts';
-import { gatewayName } from '../../gateway/setup/template.ts';
 import { Identities } from '../../gateway/security/identities.ts';
 import { verifySecret } from '../../gateway/security/secrets.ts';
+import { gatewayName } from '../../gateway/setup/template.ts';
 import { recordingTerminal } from '../support/terminal.ts';
 import { temporaryFolder } from '../support/tmp.ts';
 

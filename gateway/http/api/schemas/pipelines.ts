@@ -68,6 +68,5 @@ export const resultsQuery = z.strictObject({
 export type ResultsQuery = z.output<typeof resultsQuery>;
 export type PipelineView = z.output<typeof pipelineView>;
 export type PipelineDetail = z.output<typeof pipelineDetail>;
-export type HistogramView = z.output<typeof histogramView>;
 export type ResultView = z.output<typeof resultView>;
 export type ResultPage = z.output<typeof resultPage>;

@@ -4,7 +4,7 @@ export type { BenchEntry } from '../../api/schemas/bench.ts';
 export type { DeviceDetail, DeviceRow } from '../../api/schemas/devices.ts';
 export type { ModelComparison, ModelFamily, ModelView } from '../../api/schemas/models.ts';
 export type { OverviewView as Overview } from '../../api/schemas/overview.ts';
-export type { HistogramView, PipelineDetail, ResultPage, ResultView } from '../../api/schemas/pipelines.ts';
+export type { PipelineDetail, ResultPage, ResultView } from '../../api/schemas/pipelines.ts';
 export type { PlotView } from '../../api/schemas/plots.ts';
 export type {
   BatchDetail,
@@ -14,14 +14,13 @@ export type {
   ReceiptView,
 } from '../../api/schemas/receipts.ts';
 export type {
-  SettingsChange,
   SettingsCheck,
   SettingsIssue,
   SettingsSaved,
   SettingsView,
 } from '../../api/schemas/settings.ts';
 export type { SetupBody, SetupDone, SetupView, StepAnswer } from '../../api/schemas/setup.ts';
-export type { AnomalyView, ReadingsView, SeriesView, StreamDetail } from '../../api/schemas/streams.ts';
+export type { AnomalyView, ReadingsView, StreamDetail } from '../../api/schemas/streams.ts';
 export type { SinkDetail } from '../../api/schemas/upstream.ts';
 
 import type { z } from 'zod';
