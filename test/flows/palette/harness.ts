@@ -85,6 +85,9 @@ const TYPES =
     .split(' ')
     .map((name) => `aimx-${name}`);
 
+/** Node-RED's own, which holds certificates. */
+const TLS_NODE = '@node-red/nodes/core/network/05-tls.js';
+
 /** Runs a flow of palette nodes in Node-RED's own runtime; nodes of the type `helper` collect what comes. */
 export async function runFlow(flow: object[], credentials: object = {}): Promise<Running> {
   ensurePalette();
@@ -92,7 +95,7 @@ export async function runFlow(flow: object[], credentials: object = {}): Promise
   const registers = TYPES.map(
     (type) => (require(join(PALETTE, `dist/nodes/${type}.js`)) as { default: never }).default,
   );
-  const tls = require('@node-red/nodes/core/network/05-tls.js') as never;
+  const tls = createRequire(require.resolve('node-red'))(TLS_NODE) as never;
   await helper.load([...registers, tls], flow, credentials);
   const got = new Map<string, Message[]>();
   for (const { id, type } of flow as { id: string; type: string }[]) {
