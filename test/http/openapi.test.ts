@@ -38,7 +38,8 @@ async function startGateway() {
     pipelines: [{ id: 'p', from: 't', window: { count: 64, every: 1 }, model: 'streaming-anomaly' }],
     upstream: [{ id: 'away', http: { url: 'http://127.0.0.1:1/' }, send: ['results'] }],
   });
-  const gateway = createGateway({ config, log: recordingLog(), file, restart: () => {} });
+  let restarted = 0;
+  const gateway = createGateway({ config, log: recordingLog(), file, restart: () => void restarted++ });
   await gateway.start(AbortSignal.timeout(30_000));
   const client = await MqttSocket.connect(gateway.addresses[0]!);
   for (let n = 1; n <= 70; n++) client.publish('aimx/s/t/oven', String(20 + (n % 7)), 1, n);
@@ -47,7 +48,7 @@ async function startGateway() {
   const { url, token } = readLocalApi(config.gateway.dataDir)!;
   const get = (path: string, headers: Record<string, string> = { authorization: `Bearer ${token}` }) =>
     fetch(url + path, { headers });
-  return { gateway, client, url, get };
+  return { gateway, client, url, get, token, restarts: () => restarted };
 }
 
 /** Describes every route that is served, and no other. */
@@ -147,6 +148,35 @@ async function eventsCome({ client, get, gateway }: Running): Promise<void> {
   await reading.catch(() => undefined);
 }
 
+/** Settings are checked, saved only over what was seen, and take effect with a restart. */
+async function settingsAreSaved({ url, token, restarts }: Running): Promise<void> {
+  const send = async (method: string, path: string, body?: object, headers: Record<string, string> = {}) => {
+    const response = await fetch(`${url}/api/v1${path}`, {
+      method,
+      headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json', ...headers },
+      ...(body ? { body: JSON.stringify(body) } : {}),
+    });
+    const answer = (await response.json()) as { etag: string; error?: { code: string } };
+    return { status: response.status, etag: response.headers.get('etag'), answer };
+  };
+  const seen = await send('GET', '/settings');
+  expect(seen).toMatchObject({ status: 200, etag: seen.answer.etag });
+  const text = 'gateway: { name: other }\n';
+  const dry = await send('POST', '/settings/check', { text });
+  expect(dry.answer).toMatchObject({ valid: true, restart: true });
+  expect((await send('PUT', '/settings', { text })).status).toBe(428);
+  expect((await send('PUT', '/settings', { text }, { 'if-match': '"old"' })).status).toBe(412);
+  const broken = await send('PUT', '/settings', { text: 'gateway: 5' }, { 'if-match': seen.etag! });
+  expect([broken.status, broken.answer.error]).toMatchObject([
+    422,
+    { code: 'CONFIG_INVALID', issues: [{ line: 1 }] },
+  ]);
+  const saved = await send('PUT', '/settings', { text }, { 'if-match': seen.etag! });
+  expect(saved).toMatchObject({ status: 200, answer: { restart: true, backup: null } });
+  expect((await send('POST', '/restart', {})).status).toBe(202);
+  await until(() => restarts() === 1, 'the restart');
+}
+
 it('the OpenAPI document and a running gateway agree', async () => {
   const running = await startGateway();
   onTestFinished(async () => {
@@ -158,5 +188,6 @@ it('the OpenAPI document and a running gateway agree', async () => {
   operationsAreNamed(document);
   await answersFitTheirSchemas(running, document);
   await onlyWhatIsOpenIsOpen(running, document);
+  await settingsAreSaved(running);
   await eventsCome(running);
 }, 90_000);
