@@ -1,5 +1,5 @@
-import { existsSync, readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
+import { existsSync } from 'node:fs';
+import axe from 'axe-core';
 import { type Browser, chromium, type Page } from 'playwright-core';
 
 /** Debian's Chromium, or the one named in the environment; undefined when there is none. */
@@ -31,12 +31,10 @@ export interface Violation {
   readonly at: readonly string[];
 }
 
-const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
-
 /** What axe-core finds on a page that is serious or critical. @param only names of rules; default: all */
 export async function seriousViolations(page: Page, only?: readonly string[]): Promise<Violation[]> {
   // As an extension would: the policy of the page forbids foreign scripts, and shall.
-  await page.evaluate(AXE);
+  await page.evaluate(axe.source);
   return await page.evaluate(async (rules) => {
     interface Result {
       readonly id: string;
@@ -44,10 +42,10 @@ export async function seriousViolations(page: Page, only?: readonly string[]): P
       readonly help: string;
       readonly nodes: readonly { readonly target: readonly unknown[]; readonly failureSummary?: string }[];
     }
-    const { axe } = globalThis as unknown as {
+    const { axe: there } = globalThis as unknown as {
       axe: { run(options: object): Promise<{ violations: Result[] }> };
     };
-    const { violations } = await axe.run({
+    const { violations } = await there.run({
       resultTypes: ['violations'],
       ...(rules ? { runOnly: { type: 'rule', values: rules } } : {}),
     });
