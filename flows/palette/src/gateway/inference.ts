@@ -22,7 +22,10 @@ const HEADER_LENGTH = 'inference-header-content-length';
 const pathOf = (model: string, version: string): string =>
   `/v2/models/${encodeURIComponent(model)}${version === '' ? '' : `/versions/${encodeURIComponent(version)}`}`;
 
-/** What models are like, asked for once a minute. */
+/** After a failure it is asked again, but not for each of many failures. */
+const SUSPECT_MS = 2000;
+
+/** What models are like, asked for once a minute, and when something failed: another version may be live. */
 export class ModelCatalog {
   readonly #api: HttpApi;
   readonly #known = new Map<string, { at: number; metadata: Promise<ModelMetadata> }>();
@@ -41,6 +44,13 @@ export class ModelCatalog {
     this.#known.set(path, { at: Date.now(), metadata });
     metadata.catch(() => this.#known.delete(path));
     return metadata;
+  }
+
+  /** A request failed that was made by what is known of the model. */
+  suspect(model: string, version: string): void {
+    const path = pathOf(model, version);
+    const known = this.#known.get(path);
+    if (known && Date.now() - known.at > SUSPECT_MS) this.#known.delete(path);
   }
 }
 

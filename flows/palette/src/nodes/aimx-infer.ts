@@ -111,10 +111,15 @@ class Asking {
 
   /** @throws GatewayProblem when neither the node nor the message names a model */
   #model(message: Message): { model: string; version: string } {
+    const found = this.#named(message);
+    if (found.model === '') throw new GatewayProblem('NO_MODEL', 'choose a model, or name it in msg.model');
+    return found;
+  }
+
+  #named({ model: named }: Message): { model: string; version: string } {
     const { model, version } = this.#config;
     if (model) return { model, version: version ?? '' };
-    const [name = '', of = ''] = typeof message.model === 'string' ? message.model.split('@') : [];
-    if (name === '') throw new GatewayProblem('NO_MODEL', 'choose a model, or name it in msg.model');
+    const [name = '', of = ''] = typeof named === 'string' ? named.split('@') : [];
     return { model: name, version: of };
   }
 
@@ -145,6 +150,9 @@ class Asking {
   /** Without anything behind the second output the error goes where Catch nodes see it. */
   #failed(error: Error, message: Message, send: Send, done: Done): void {
     this.#attached.line.bad(statusOf(error));
+    // Also of an input that does not fit: it may fit the version that is live now.
+    const { model, version } = this.#named(message);
+    this.#attached.client.models.suspect(model, version);
     if ((this.#node.wires?.[1]?.length ?? 0) === 0) {
       done(error);
       return;
