@@ -60,7 +60,7 @@ class EvmChain implements Chain {
       ]);
       const id = Number(resultOf(chainId));
       if (id !== this.chainId) return wrong(`the node serves chain ${id}, not ${this.chainId}`);
-      const block = resultOf(latest) as { number: string; timestamp: string; baseFeePerGas?: string };
+      const block = resultOf(latest) as { number: string; timestamp?: string; baseFeePerGas?: string };
       const number = Number(block.number);
       const finalNumber = this.#finalBlock(number, finalized);
       const headAt = (tag: string): RpcCall => ({
@@ -79,13 +79,15 @@ class EvmChain implements Chain {
         ok: true,
         value: {
           block: number,
-          time: Number(block.timestamp),
+          ...(block.timestamp === undefined ? {} : { time: Number(block.timestamp) }),
           head: present,
           finalHead: final && 'result' in final ? readHead(final.result) : undefined,
           nonce: Number(resultOf(nonce)),
           baseFee: BigInt(block.baseFeePerGas ?? 0),
           tip: tip && 'result' in tip ? BigInt(tip.result as string) : 1n,
-          ...(coins && 'result' in coins ? { coins: BigInt(coins.result as string) } : {}),
+          ...(coins && 'result' in coins && typeof coins.result === 'string'
+            ? { coins: BigInt(coins.result) }
+            : {}),
         },
       };
     });

@@ -44,7 +44,8 @@ const word = (n: number) => n.toString(16).padStart(64, '0');
 const HEAD = `0x${word(7)}${word(12)}${word(3)}${word(900)}`;
 const HEALTHY = {
   eth_chainId: '0x5',
-  eth_getBlockByNumber: { number: '0x10', baseFeePerGas: '0x3b9aca00' },
+  eth_getBlockByNumber: { number: '0x10', timestamp: '0x6a', baseFeePerGas: '0x3b9aca00' },
+  eth_getBalance: '0x5',
   eth_maxPriorityFeePerGas: '0x2',
   eth_call: HEAD,
   eth_getTransactionCount: '0x4',
@@ -57,6 +58,8 @@ test('looks at the chain', async () => {
     value: {
       block: 16,
       nonce: 4,
+      time: 0x6a,
+      coins: 5n,
       baseFee: 1_000_000_000n,
       tip: 2n,
       head: { toSeq: 12, batches: 3, total: 900n },
