@@ -19,10 +19,13 @@ export const language = persisted<Language>(
   (text): text is Language => text in LANGUAGES,
 );
 let words: Words = en;
+let terms: Readonly<Record<string, string>> = {};
 
 /** Loads the words of the chosen language; to be awaited before the first page and after each change. */
 export async function loadWords(): Promise<void> {
-  words = language.value === 'zh' ? (await import('../lang/zh.ts')).zh : en;
+  const chinese = language.value === 'zh';
+  words = chinese ? (await import('../lang/zh.ts')).zh : en;
+  terms = chinese ? (await import('../lang/zh-terms.ts')).zhTerms : {};
   document.documentElement.lang = locale();
 }
 
@@ -39,5 +42,5 @@ export function t(word: Word, values?: Readonly<Record<string, string | number>>
 /** A word that the gateway sends (a state, a kind): translated where it is known, else as it came. */
 export function term(prefix: string, value: string): string {
   const key = `${prefix}.${value.toLowerCase()}`;
-  return (words as Readonly<Record<string, string>>)[key] ?? value;
+  return terms[key] ?? (words as Readonly<Record<string, string>>)[key] ?? value;
 }

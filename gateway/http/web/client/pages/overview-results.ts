@@ -10,7 +10,7 @@ import { useQuery } from '../ui/use.ts';
 export function verdictOf(outputs: Readonly<Record<string, unknown>>): string {
   const entries = Object.entries(outputs);
   const word = entries.find(([, value]) => typeof value === 'string');
-  if (word) return term('verdict', String(word[1]));
+  if (word) return term('verdict', String(word[1])).replaceAll('_', ' ');
   const figure = entries.find(([, value]) => typeof value === 'number');
   return figure ? `${figure[0]} ${number(figure[1] as number, 3)}` : '';
 }
