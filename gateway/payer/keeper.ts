@@ -4,7 +4,7 @@ import type { Signer } from '../ports/chain.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Escrow, EscrowView } from '../ports/escrow.ts';
 import type { Log } from '../ports/log.ts';
-import type { PayerLink } from '../ports/payer-link.ts';
+import type { LinkNews, PayerLink } from '../ports/payer-link.ts';
 import type { Books } from './books/books.ts';
 import { type PayerChannel, readChannel } from './books/channels.ts';
 import { DEFAULT_RETENTION, prune, type Retention } from './books/retention.ts';
@@ -51,6 +51,7 @@ export class Keeper {
   readonly #cancels: (() => void)[] = [];
   #running: Promise<void> = Promise.resolve();
   #stopped = false;
+  #listening = false;
   /** What was said last, so that nothing is said twice in a row. */
   readonly #said = new Map<string, string>();
 
@@ -59,22 +60,39 @@ export class Keeper {
   }
 
   async start(): Promise<void> {
-    const { link, desks, settleEvery = SETTLE_MS, watchEvery = WATCH_MS } = this.#parts;
-    const listened = await link?.listen?.(
-      desks.map(({ channel }) => toHex(channel)),
-      (news) => {
-        const desk = desks.find((one) => toHex(one.channel) === news.channel);
-        if (news.kind === 'head') desk?.takeHead(news.document);
-        else if (news.kind === 'state') desk?.takeState(news.document);
-        else this.#say(`refused ${news.channel}`, `the gateway does not take the ${news.reason}`);
-      },
-    );
-    if (listened && !listened.ok) this.#say('link', `news of channels cannot be had: ${listened.reason}`);
+    const { settleEvery = SETTLE_MS, watchEvery = WATCH_MS } = this.#parts;
+    await this.#listen();
     this.#every(settleEvery, () => this.settle());
     this.#every(watchEvery, () => this.watch());
     this.#every(PRUNE_MS, async () => {
       prune(this.#parts.books, this.#parts.retention ?? DEFAULT_RETENTION, this.#parts.clock.now());
     });
+  }
+
+  /** News of the channels; where they cannot be had now they are asked for again later. */
+  async #listen(): Promise<void> {
+    const { link, desks } = this.#parts;
+    if (this.#listening || !link?.listen) return;
+    const listened = await link.listen(
+      desks.map(({ channel }) => toHex(channel)),
+      (news) => {
+        try {
+          this.#onNews(news);
+        } catch (error) {
+          // Books that are busy for long, say: the same comes with the next settlement.
+          this.#parts.log.error({ err: error }, 'payer: news of a channel could not be kept');
+        }
+      },
+    );
+    this.#listening = listened.ok;
+    if (!listened.ok) this.#say('link', `news of channels cannot be had: ${listened.reason}`);
+  }
+
+  #onNews(news: LinkNews): void {
+    const desk = this.#parts.desks.find((one) => toHex(one.channel) === news.channel);
+    if (news.kind === 'head') desk?.takeHead(news.document);
+    else if (news.kind === 'state') desk?.takeState(news.document);
+    else this.#say(`refused ${news.channel}`, `the gateway does not take the ${news.reason}`);
   }
 
   async stop(): Promise<void> {
@@ -85,16 +103,20 @@ export class Keeper {
 
   /** One settlement of every channel with its gateway. */
   async settle(): Promise<void> {
+    await this.#listen();
     for (const desk of this.#parts.desks) {
       const name = toHex(desk.channel);
       const fetched = await desk.fetchMissing();
-      if (!fetched.ok) this.#say(name, `receipts cannot be had: ${fetched.reason}`);
-      else if (fetched.value.waitsFor !== undefined)
-        await desk.askAgain(fetched.value.waitsFor, ABANDONED_MS);
+      if (!fetched.ok) this.#say(`receipts ${name}`, `receipts cannot be had: ${fetched.reason}`);
+      else {
+        this.#said.delete(`receipts ${name}`);
+        const { waitsFor } = fetched.value;
+        if (waitsFor !== undefined) await desk.askAgain(waitsFor, ABANDONED_MS);
+      }
       await this.#guarded(name, async () => {
         const settled = await desk.settle({ ack: true });
         if (!settled.ok) this.#say(name, `nothing can be handed over: ${settled.reason}`);
-        else if (fetched.ok) this.#said.delete(name);
+        else this.#said.delete(name);
       });
     }
   }
