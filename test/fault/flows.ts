@@ -58,7 +58,9 @@ async function deploy(kind: Attack | 'good'): Promise<void> {
     },
     body: JSON.stringify(flowsOf(kind, ports.mqtt)),
   });
-  if (!response.ok) throw new Error(`deploying ${kind}: ${response.status} ${await response.text()}`);
+  // Flows that end their process at once may do so before the answer.
+  if (!response.ok && (kind === 'good' || response.status !== 502))
+    throw new Error(`deploying ${kind}: ${response.status} ${await response.text()}`);
 }
 
 const device = await connectAsync(url, { clientId: 'device' });
