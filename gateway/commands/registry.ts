@@ -30,11 +30,7 @@ export const COMMANDS: readonly CommandEntry[] = [
     'what is running, with rates, backlogs and alarms',
     async () => (await import('./status.ts')).status,
   ),
-  entry(
-    'alarms',
-    'what needs a person: list, acknowledge',
-    async () => (await import('./alarms.ts')).alarms,
-  ),
+  entry('alarms', 'what needs a person: list, acknowledge', async () => (await import('./alarms.ts')).alarms),
   entry(
     'doctor',
     'what is wrong, and the command that mends it',
