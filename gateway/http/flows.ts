@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto';
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { FastifyInstance } from 'fastify';
 import { GatewayError } from '../errors.ts';
 import type { Clock } from '../ports/clock.ts';
-import { type Caller, callerOf, type HttpAccess } from './auth.ts';
+import { type Caller, callerOf, foreignOrigin, type HttpAccess } from './auth.ts';
 
 /** The way to the flows host. Both throw GatewayError FLOWS_DOWN while it cannot be reached. */
 export interface FlowsDoor {
@@ -54,10 +54,16 @@ export async function flowsRoutes(
     const path = plainPath(request.raw);
     const reads = request.method === 'GET' || request.method === 'HEAD';
     const caller = await callerOf(request, access, !(reads && path.startsWith(ENDPOINTS)));
+    if (caller.name === 'anonymous' && fromElsewhere(request.headers))
+      throw new GatewayError('CROSS_SITE', 'flows are not for pages of other sites');
     flows.forward(caller, request.raw, reply.raw);
     reply.hijack();
   });
 }
+
+/** Whether a page of another site made this request; what it may read is its own affair, what a flow does with it is not. */
+const fromElsewhere = (headers: IncomingHttpHeaders): boolean =>
+  foreignOrigin(headers) || ['cross-site', 'same-site'].includes(String(headers['sec-fetch-site']));
 
 /** WebSockets below `/flows/`, the editor's and those of flows: for admins, as long as they are. */
 export class FlowsUpgrades {

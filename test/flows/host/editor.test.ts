@@ -232,6 +232,8 @@ describe.skipIf(missing !== undefined)('the flow editor', () => {
     for (const own of ['aimx_session', 'x-aimx-flows', cookies.bob!.split('=')[1]!])
       expect(told).not.toContain(own);
     expect((await get('/flows/http/echo')).status).toBe(200);
+    for (const foreign of [{ 'sec-fetch-site': 'cross-site' }, { origin: 'http://evil.example' }])
+      expect((await get('/flows/http/echo', foreign)).status).toBe(403);
     expect((await get('/flows/http/echo', { host: 'evil.example', authorization: 'Bearer x' })).status).toBe(
       401,
     );
