@@ -133,7 +133,7 @@ const Brand = (): JSX.Element => {
 
 function SideBar({ page }: { page: string }): JSX.Element {
   return h(
-    'div',
+    'header',
     { class: 'side' },
     h(Brand, {}),
     h('nav', { 'aria-label': t('nav.label') }, h(Links, { page })),
