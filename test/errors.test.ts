@@ -6,7 +6,7 @@ import { asGatewayError, ERROR_CODES, GatewayError } from '../gateway/errors.ts'
 const root = join(import.meta.dirname, '..');
 const textsOf = (folder: string): string[] =>
   readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })
-    // The scripts of the status page run in a browser.
+    // The scripts of the dashboard run in a browser.
     .filter((file) => file.endsWith('.ts') && file !== 'errors.ts' && !file.startsWith('http/web/client'))
     .map((file) => readFileSync(join(root, folder, file), 'utf8'));
 const sources = ['gateway', 'adapters', 'deploy'].flatMap(textsOf);

@@ -30,7 +30,7 @@ export function welcome(style: Style, { ports, folder, engine, login }: WelcomeP
   const { bold, cyan, dim } = style;
   const config = join(near(folder), 'gateway.yaml');
   const rows: [string, string][] = [
-    ['status page', cyan(`http://127.0.0.1:${ports.http}/`)],
+    ['dashboard', cyan(`http://127.0.0.1:${ports.http}/`)],
     ['flow editor', cyan(`http://127.0.0.1:${ports.http}/flows/`)],
     [
       'login',

@@ -24,7 +24,7 @@ listen:
   mqtt: { port: 1883 }
   # mqtts: { port: 8883, cert: ${parts.cert}, key: ${parts.key} }
   coap: { port: 5683 }
-  http: { port: 8080 }           # status page, API, metrics, MQTT over WebSocket under /mqtt
+  http: { port: 8080 }           # dashboard, API, metrics, MQTT over WebSocket under /mqtt
 
 auth:
   anonymous: false               # true only with a loopback host: then everyone on this machine may come in
