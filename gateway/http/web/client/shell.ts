@@ -236,5 +236,6 @@ function Choices(): JSX.Element {
 }
 
 function logOut(): void {
-  request('DELETE', '/api/v1/session').finally(() => session.set(null));
+  // Nothing of what was seen stays in the memory of the page.
+  request('DELETE', '/api/v1/session').finally(() => location.reload());
 }
