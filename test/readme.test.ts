@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -18,6 +18,8 @@ describe('README', () => {
   let output = '';
   /** Stands for `data` and the current folder, so that nobody's own demo is touched. */
   const folder = mkdtempSync(join(tmpdir(), 'aimx-readme-'));
+  // Started by root, flows run as a user who must be able to pass through.
+  chmodSync(folder, 0o711);
 
   beforeAll(async () => {
     demo = spawn(process.execPath, ['gateway/main.ts', 'demo', '--data', join(folder, 'demo')], {
