@@ -167,7 +167,7 @@ describe.skipIf(CHROMIUM === undefined)('a person with a browser', { timeout: 60
       .waitFor();
   });
 
-  it('finds every page accessible, in light and in dark', async () => {
+  it('finds every page accessible, in light and in dark, and no wider than a phone', async () => {
     const found: string[] = [];
     for (const address of PAGES) {
       await page.emulateMedia({ colorScheme: 'light' });
@@ -180,6 +180,10 @@ describe.skipIf(CHROMIUM === undefined)('a person with a browser', { timeout: 60
       tell('light', await seriousViolations(page));
       await page.emulateMedia({ colorScheme: 'dark' });
       tell('dark', await seriousViolations(page, ['color-contrast']));
+      await page.setViewportSize({ width: 390, height: 844 });
+      const width = await page.evaluate<number>('document.documentElement.scrollWidth');
+      if (width > 390) found.push(`${address}: ${width} px wide on a phone of 390`);
+      await page.setViewportSize({ width: 1440, height: 900 });
     }
     expect(found).toEqual([]);
   });
