@@ -1,6 +1,6 @@
 import { availableParallelism, loadavg } from 'node:os';
 import { join } from 'node:path';
-import type { FromHost, OwnGateway, Start } from '../../flows/host/protocol.ts';
+import type { FromHost, NodeName, OwnGateway, Start } from '../../flows/host/protocol.ts';
 import type { FlowsConfig } from '../config/schema.ts';
 import { GatewayError } from '../errors.ts';
 import type { Alarms } from '../ports/alarms.ts';
@@ -60,6 +60,7 @@ export class Supervisor {
   #restarts = 0;
   #version: string | null = null;
   #lastEnd: string | null = null;
+  #blamed: NodeName | undefined;
   #readyAt: number | null = null;
   #stopping = false;
   #cancelGood: () => void = () => undefined;
@@ -201,6 +202,7 @@ export class Supervisor {
     if (message.what === 'flows' && now !== before) {
       this.#log.info({ snapshot: now, author: message.author }, 'flows: deployed, kept as a snapshot');
       this.#loop.reset();
+      this.#blamed = undefined;
       this.#safeMode = false;
       if (this.#host?.ready) this.#state = 'running';
       alarms.clear(FELL_BACK);
@@ -216,7 +218,9 @@ export class Supervisor {
     if (end.kind === 'stopped') return this.#launch();
     const { alarms, clock, vault } = this.#parts;
     this.#restarts++;
-    const node = end.node && findNode(end.node, await vault.load('flows'));
+    // One that ended before it could tell did most likely what the one before it did.
+    this.#blamed = end.node ?? this.#blamed;
+    const node = this.#blamed && findNode(this.#blamed, await vault.load('flows'));
     const why = `${endText(end)}; last at work: ${nodeText(node)}`;
     this.#lastEnd = why;
     this.#state = 'waiting';
