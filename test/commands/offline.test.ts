@@ -62,7 +62,11 @@ describe('models', () => {
     cpSync(join(BUNDLED, 'streaming-anomaly/model.onnx'), file);
     const bare = await run(['models', 'add', file], folder);
     expect(bare).toMatchObject({ code: 0, out: expect.stringContaining('recorded here') });
-    expect(readdirSync(join(folder, 'data/models')).sort()).toEqual(['mine-1', 'press-1-1']);
+    expect(readdirSync(join(folder, 'data/models')).sort()).toEqual([
+      'footprints.json',
+      'mine-1',
+      'press-1-1',
+    ]);
     const verdicts = await run(['models', 'verify', 'mine', '--json'], folder);
     expect(JSON.parse(verdicts.out)).toMatchObject([{ model: 'mine@1', ok: true }]);
     expect((await run(['models', 'add', bundle], folder)).code).toBe(1);

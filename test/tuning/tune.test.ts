@@ -87,7 +87,11 @@ test('a model tuned on the journal is a shadow with its card filled in', async (
     validation_loss_after: report.loss.after,
   });
   expect(manifest.card.trainingData).toContain('4000 readings');
-  expect(readdirSync(join(data, 'models')).sort()).toEqual(['life.json', 'streaming-anomaly-1.1']);
+  expect(readdirSync(join(data, 'models')).sort()).toEqual([
+    'footprints.json',
+    'life.json',
+    'streaming-anomaly-1.1',
+  ]);
   // The next one is made of the one that there is, or of the base, under the next version.
   const { bundles } = scanBundles([BUNDLED, join(data, 'models')]);
   const places = { bundled: BUNDLED, installed: join(data, 'models') };
