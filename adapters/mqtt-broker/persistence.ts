@@ -36,8 +36,13 @@ interface Subscription extends SubscriptionOptions {
 /** Marks an entry with the identity under which aedes hands the packet back. */
 const identity = new WeakMap<Entry, { brokerId: string | undefined; brokerCounter: number | undefined }>();
 
-/** Asked of each new QoS 2 message, and nobody looks at it: a trace of the stack each time costs more than the message. */
 const NO_SUCH_PACKET = new Error('no such packet');
+/**
+ * The answer for each new QoS 2 message, and nobody looks at it: an error with its stack, and a promise that is rejected
+ * before somebody waits for it, cost more than the message.
+ */
+const NOT_THERE: Promise<never> = Promise.reject(NO_SUCH_PACKET);
+NOT_THERE.catch(() => undefined);
 
 /**
  * The broker's state in the form aedes asks for (the contract of aedes-persistence 11). Every promise resolves when the
@@ -195,10 +200,10 @@ export class Persistence {
     await this.#log.durable();
   }
 
-  async incomingGetPacket(client: ClientLike, packet: PacketLike): Promise<PacketLike> {
+  incomingGetPacket(client: ClientLike, packet: PacketLike): Promise<PacketLike> {
     const state = this.sessions.incoming(client).incoming.get(packet.messageId ?? -1);
-    if (state?.kind !== 'held') throw NO_SUCH_PACKET;
-    return (state.packet as PacketLike | null) ?? { messageId: packet.messageId };
+    if (state?.kind !== 'held') return NOT_THERE;
+    return Promise.resolve((state.packet as PacketLike | null) ?? { messageId: packet.messageId });
   }
 
   /** PUBREL: must be durable before PUBCOMP, else the identifier's next use would be taken for a repetition. */

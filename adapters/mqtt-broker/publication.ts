@@ -6,8 +6,11 @@ import type { Queued } from './sessions.ts';
 
 /** What a publication costs while it waits, beside its payload: its objects here and in the journal's next commit. */
 const PUBLICATION_BYTES = 512;
-/** A QoS 2 message is a transaction of its own and four packets: it counts as so many others where shares are measured. */
-export const EXACTLY_ONCE_WEIGHT = 8;
+/**
+ * A QoS 2 message is a transaction of its own and four packets through aedes: it counts as so many others where shares
+ * are measured.
+ */
+export const EXACTLY_ONCE_WEIGHT = 20;
 
 /** What became of a publication: it may be acknowledged and handed on, or it must not be. */
 export type Outcome = 'taken' | 'refused';
