@@ -22,7 +22,7 @@ import type { TurnShare } from './turn-share.ts';
 
 /**
  * Bytes of one connection's messages that may wait for their commit; above this the connection is not read. With what
- * each message costs beside its payload that is 270 small ones. A few connections fill a commit with that; what one more
+ * each message costs beside its payload that is some 300 small ones. A few connections fill a commit with that; what one more
  * would send ahead waits better in its socket than here, where the collector has to go round it.
  */
 const MAX_PENDING_BYTES = 192 * 1024;
